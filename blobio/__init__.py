@@ -1,0 +1,1 @@
+"""One file API over object stores, HTTP and local disk."""

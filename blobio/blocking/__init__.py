@@ -1,0 +1,1 @@
+"""The sync API over the async core: one loop thread, files, and a mirror of the context."""

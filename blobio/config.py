@@ -1,0 +1,270 @@
+"""Every setting, as one frozen tree. Units are in the names.
+
+`Config()` is the defaults; `Config.from_env()` adds what the environment says and is the only place
+that reads it (cloud credentials excepted: those go through the clouds' own libraries). A `Config`
+pickles, which is how contexts travel to other processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, final
+
+from blobio.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from blobio.transport.observe import Event
+
+__all__ = ["Config", "HttpConfig", "ReadConfig", "RetryConfig", "S3Config", "WriteConfig"]
+
+MIB: Final = 1 << 20
+
+
+def _require(ok: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not ok:
+        raise InvalidConfig(message)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """When to try again. Both limits are always on.
+
+    Attributes:
+        attempts: Most requests sent for one operation, the first included.
+        no_progress_s: Seconds from the first attempt after which no further one is made. A
+            transfer that moves bytes starts a new count with each request.
+        base_s: Upper bound of the first random wait; doubles with each attempt (full jitter).
+        max_s: Largest upper bound of a random wait.
+        retry_after_max_s: Longest wait a server may ask for; a longer one ends the retries.
+        budget: Retries that may be made in a burst, over all requests of a context; each success
+            gives back a tenth of one. It keeps an outage from multiplying traffic.
+        log_threshold: Retries of one request that go by before they are logged as warnings.
+        get_deadline: Called before each attempt; returns a Unix time past which
+            `DeadlineExceeded` is raised. None for no such limit.
+    """
+
+    attempts: int = 8
+    no_progress_s: float = 120.0
+    base_s: float = 0.1
+    max_s: float = 20.0
+    retry_after_max_s: float = 60.0
+    budget: int = 500
+    log_threshold: int = 0
+    get_deadline: Callable[[], float] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.attempts >= 1, f"RetryConfig.attempts must be at least 1: {self.attempts}")
+        _require(self.no_progress_s > 0, f"RetryConfig.no_progress_s: {self.no_progress_s}")
+        _require(0 < self.base_s <= self.max_s, "RetryConfig needs 0 < base_s <= max_s")
+        _require(self.budget >= 1, f"RetryConfig.budget must be at least 1: {self.budget}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """How to talk HTTP, for every driver that does.
+
+    Attributes:
+        connect_timeout_s: Limit of DNS, TCP and TLS together.
+        stall_timeout_s: Limit without a byte, while sending, waiting or receiving.
+        min_bytes_per_s: A body slower than this, averaged over `stall_timeout_s`, is given up.
+        requests_per_host: Most requests in flight per host; lowered while a host is throttling.
+        idle_s: How long an unused connection is kept.
+        ca_file: PEM file of certificate authorities to trust instead of the system's.
+        verify_tls: False accepts any certificate, with a warning in every process.
+        proxy: URL of an HTTP proxy, or None. The environment's proxies are used only with
+            `trust_env`.
+        trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
+        user_agent: Value of the User-Agent header.
+        max_redirects: For http(s):// URLs only; object stores are never followed.
+        private_redirects: Let a redirect lead from a public host to a private address.
+        headers: Extra headers for http(s):// URLs, by host (`{"data.example": {...}}`); sent to
+            that host only.
+    """
+
+    connect_timeout_s: float = 10.0
+    stall_timeout_s: float = 30.0
+    min_bytes_per_s: int = 100
+    requests_per_host: int = 64
+    idle_s: float = 30.0
+    ca_file: str | None = None
+    verify_tls: bool = True
+    proxy: str | None = field(default=None, repr=False)
+    trust_env: bool = False
+    user_agent: str = "blobio"
+    max_redirects: int = 5
+    private_redirects: bool = False
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        _require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
+        _require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
+        _require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConfig:
+    """How to read.
+
+    Attributes:
+        part_bytes: Size of one ranged request of a large or sequential read.
+        window: Most parts in flight for one reader.
+        coalesce_bytes: `read_ranges` fetches two ranges together if the gap between them is at
+            most this.
+        resumes: How often one part is resumed after its body broke off with some progress.
+    """
+
+    part_bytes: int = 8 * MIB
+    window: int = 8
+    coalesce_bytes: int = 1 * MIB
+    resumes: int = 20
+
+    def __post_init__(self) -> None:
+        _require(self.part_bytes >= 1, f"ReadConfig.part_bytes: {self.part_bytes}")
+        _require(self.window >= 1, f"ReadConfig.window must be at least 1: {self.window}")
+        _require(self.coalesce_bytes >= 0, f"ReadConfig.coalesce_bytes: {self.coalesce_bytes}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteConfig:
+    """How to write.
+
+    Attributes:
+        part_bytes: Size of the first parts of an upload; later parts grow as the store's part
+            limit demands. A body of at most this size is one PUT.
+        window: Most parts in flight for one writer.
+        durable: Local files: fsync before publishing.
+    """
+
+    part_bytes: int = 8 * MIB
+    window: int = 8
+    durable: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.part_bytes >= 1, f"WriteConfig.part_bytes: {self.part_bytes}")
+        _require(self.window >= 1, f"WriteConfig.window must be at least 1: {self.window}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Config:
+    """How to reach S3, or a store that speaks it.
+
+    Attributes:
+        endpoint_url: `http(s)://host[:port]` of the store; None for AWS by region.
+        region: Region name; None asks botocore's chain, then the store.
+        addressing: `"virtual"` (bucket in the host), `"path"`, or `"auto"`: virtual on AWS where
+            the bucket's name allows it, path on a custom endpoint.
+        profile: Profile of the AWS configuration files; None for the chain's default.
+        access_key_id: Explicit credentials, instead of the chain.
+        secret_access_key: See `access_key_id`.
+        session_token: See `access_key_id`.
+        anonymous: Send no credentials at all, and look for none.
+        requester_pays: Accept the costs of requests to requester-pays buckets.
+        sse: Value of `x-amz-server-side-encryption` for new objects (`"AES256"`, `"aws:kms"`).
+        sse_kms_key_id: KMS key for `sse="aws:kms"`.
+        sse_customer_key: 32 bytes of SSE-C key, sent with every read and write.
+        storage_class: Storage class of new objects.
+        checksums: `"crc32c"` sends and asks for CRC32C; `"md5"` sends Content-MD5 only, for stores
+            that reject newer checksum headers; `"off"` sends none.
+        etag_is_md5: Take a plain 32-digit ETag of an object without KMS or SSE-C for its MD5, as
+            AWS documents. False for stores where that is not so.
+        equal_parts: Never grow the parts of an upload, for stores that want equal ones (R2).
+        buckets: Settings of single buckets, replacing these as a whole.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    addressing: Literal["auto", "virtual", "path"] = "auto"
+    profile: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    anonymous: bool = False
+    requester_pays: bool = False
+    sse: str | None = None
+    sse_kms_key_id: str | None = None
+    sse_customer_key: bytes | None = field(default=None, repr=False)
+    storage_class: str | None = None
+    checksums: Literal["crc32c", "md5", "off"] = "crc32c"
+    etag_is_md5: bool = True
+    equal_parts: bool = False
+    buckets: Mapping[str, S3Config] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        explicit = (self.access_key_id is None, self.secret_access_key is None)
+        _require(explicit[0] == explicit[1], "S3Config needs both access_key_id and its secret")
+        _require(
+            self.endpoint_url is None or self.endpoint_url.startswith(("http://", "https://")),
+            f"S3Config.endpoint_url must start with http:// or https://: {self.endpoint_url!r}",
+        )
+        _require(
+            self.sse_customer_key is None or len(self.sse_customer_key) == 32,  # noqa: PLR2004
+            "S3Config.sse_customer_key must be 32 bytes",
+        )
+
+    def for_bucket(self, bucket: str) -> S3Config:
+        """Return the settings that apply to `bucket`."""
+        return self.buckets.get(bucket, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of a context.
+
+    Attributes:
+        retry: When to try again.
+        http: How to talk HTTP.
+        read: How to read.
+        write: How to write.
+        s3: How to reach S3.
+        buffer_bytes: Default buffer of a `BlobFile`.
+        memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
+            always let through, however large.
+        output_az_paths: Print Azure URLs as `az://`; False prints the https form.
+        log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
+        on_event: Called with one `Event` for every attempt of every request.
+    """
+
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    read: ReadConfig = field(default_factory=ReadConfig)
+    write: WriteConfig = field(default_factory=WriteConfig)
+    s3: S3Config = field(default_factory=S3Config)
+    buffer_bytes: int = 8 * MIB
+    memory_bytes: int = 1024 * MIB
+    output_az_paths: bool = True
+    log_callback: Callable[[str], None] | None = None
+    on_event: Callable[[Event], None] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.buffer_bytes >= 1, f"Config.buffer_bytes: {self.buffer_bytes}")
+        _require(self.memory_bytes >= 1, f"Config.memory_bytes: {self.memory_bytes}")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Return the defaults, changed by the environment.
+
+        Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
+        `AWS_DEFAULT_REGION`; `BLOBIO_CA_FILE`.
+
+        Args:
+            environ: Where to look; None for `os.environ`.
+        """
+        env = os.environ if environ is None else environ
+        endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
+        if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+            endpoint = None
+        return cls(
+            s3=S3Config(
+                endpoint_url=endpoint or None,
+                region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
+            ),
+            http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
+        )

@@ -1,0 +1,1 @@
+"""One driver a store; `base` is the contract, `registry` the list."""

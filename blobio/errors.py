@@ -1,0 +1,283 @@
+"""Every exception blobio raises, as one tree.
+
+::
+
+    BlobError(OSError)
+    ├ NotFound(FileNotFoundError)        nothing is stored under that name
+    ├ AlreadyExists(FileExistsError)     a create-only write lost
+    ├ IsDirectory(IsADirectoryError)     a directory was given where a blob is needed
+    ├ NotDirectory(NotADirectoryError)   a blob was given where a directory is needed
+    ├ DirectoryNotEmpty                  `rmdir` of a directory with content
+    ├ ChecksumMismatch                   bytes differ from the checksum that came with them
+    ├ RangeNotSatisfiable                the range starts at or after the end of the blob
+    ├ Unsupported(io.UnsupportedOperation)   this backend cannot do that; no request was sent
+    ├ InvalidUrl(ValueError)             not a path or URL blobio can address
+    ├ InvalidConfig(ValueError)          a setting that cannot be honoured
+    └ RequestFailure                     the store said no, or nothing
+      ├ PermissionDenied(PermissionError)
+      │ └ Unauthenticated                the store does not know who asks
+      ├ Conflict                         somebody else wrote at the same time
+      │ ├ VersionMismatch                the blob is not the version that was named
+      │ └ ConcurrentWrite                two writes raced and the store refused this one
+      ├ RequestFailed                    any other reply that means failure
+      │ ├ RateLimited                    429 or 503 until the retries ran out
+      │ └ UploadLost                     an upload in progress is gone; write again from byte 0
+      ├ TransportFailed(ConnectionError) no complete reply: connect, reset, TLS, short body
+      └ DeadlineExceeded(TimeoutError)   the no-progress deadline or the caller's deadline ran out
+
+`blobfile`'s names catch what they caught there: `Error` is `BlobError`, `RequestFailure` also covers
+conflicts and deadlines, `ConcurrentWriteFailure` is `ConcurrentWrite`, and
+`RestartableStreamingWriteFailure` is `UploadLost`.
+
+All of them pickle with their fields. Messages never carry credentials: `redact` is applied to
+every URL that enters one.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+from typing import ClassVar, Final
+
+__all__ = [
+    "AlreadyExists",
+    "BlobError",
+    "ChecksumMismatch",
+    "ConcurrentWrite",
+    "ConcurrentWriteFailure",
+    "Conflict",
+    "DeadlineExceeded",
+    "DirectoryNotEmpty",
+    "Error",
+    "InvalidConfig",
+    "InvalidUrl",
+    "IsDirectory",
+    "NotDirectory",
+    "NotFound",
+    "PermissionDenied",
+    "RangeNotSatisfiable",
+    "RateLimited",
+    "RequestFailed",
+    "RequestFailure",
+    "RestartableStreamingWriteFailure",
+    "TransportFailed",
+    "Unauthenticated",
+    "Unsupported",
+    "UploadLost",
+    "VersionMismatch",
+    "redact",
+]
+
+_SECRET_PARAMETER: Final = re.compile(
+    r"(?i)(?<=[?&])(x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
+    r"|awsaccesskeyid|signature|sig|upload_id|access_token|token|key|password)=[^&#\s]*"
+)
+_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+
+
+def redact(text: str) -> str:
+    """Replace the secrets a URL can carry (signatures, tokens, `user:password@`) by `REDACTED`."""
+    return _SECRET_PARAMETER.sub(r"\1=REDACTED", _USER_INFO.sub("REDACTED@", text))
+
+
+class BlobError(OSError):
+    """Base of all errors of blobio.
+
+    Attributes:
+        message: What was asked, of which URL, what came back, what to try.
+        url: The blob or directory concerned, secrets redacted, or None.
+        operation: The driver verb or API call that failed (`"get"`, `"put"`, ...), or None.
+        attempts: Requests sent for the operation, counting retries; 0 if none was.
+        status: HTTP status of the last reply, or None.
+        code: The store's own error code (`"NoSuchKey"`), or None.
+        request_id: The store's id of the failed request, for its support desk, or None.
+        retryable: Whether the same call may succeed later without any change by the caller.
+    """
+
+    default_errno: ClassVar[int | None] = None
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        url: object = None,
+        operation: str | None = None,
+        attempts: int = 0,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.errno = self.default_errno
+        self.message = message
+        self.url = None if url is None else redact(str(url))
+        self.operation = operation
+        self.attempts = attempts
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retryable = self.default_retryable if retryable is None else retryable
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        fields = {name: value for name, value in self.__dict__.items() if name != "message"}
+        return _rebuild, (type(self), self.message, fields)
+
+
+def _rebuild(kind: type[BlobError], message: str, fields: dict[str, object]) -> BlobError:
+    error = kind(message)
+    error.__dict__.update(fields)
+    return error
+
+
+class NotFound(BlobError, FileNotFoundError):
+    """Nothing is stored under that name."""
+
+    default_errno = errno.ENOENT
+
+
+class AlreadyExists(BlobError, FileExistsError):
+    """A create-only write found the name taken; what was there is unchanged."""
+
+    default_errno = errno.EEXIST
+
+
+class IsDirectory(BlobError, IsADirectoryError):
+    """A directory was given where a blob is needed."""
+
+    default_errno = errno.EISDIR
+
+
+class NotDirectory(BlobError, NotADirectoryError):
+    """A blob was given where a directory is needed."""
+
+    default_errno = errno.ENOTDIR
+
+
+class DirectoryNotEmpty(BlobError):
+    """`rmdir` found something in the directory."""
+
+    default_errno = errno.ENOTEMPTY
+
+
+class ChecksumMismatch(BlobError):
+    """Bytes differ from the checksum that the store sent or that blobio computed."""
+
+    default_errno = errno.EIO
+    default_retryable = True
+
+
+class RangeNotSatisfiable(BlobError):
+    """The range starts at or after the end of the blob."""
+
+    default_errno = errno.EINVAL
+
+
+class Unsupported(BlobError, io.UnsupportedOperation):
+    """This backend cannot do what was asked; no request was sent."""
+
+    default_errno = errno.ENOTSUP
+
+
+class InvalidUrl(BlobError, ValueError):
+    """Not a path or URL that blobio can address."""
+
+    default_errno = errno.EINVAL
+
+
+class InvalidConfig(BlobError, ValueError):
+    """A setting that is out of range or cannot be honoured."""
+
+    default_errno = errno.EINVAL
+
+
+class RequestFailure(BlobError):
+    """The store refused a request or gave no usable reply.
+
+    The last four attributes carry blobfile's names for what `BlobError` also holds.
+    """
+
+    @property
+    def request_string(self) -> str:
+        """The operation and URL, as blobfile called them."""
+        return f"{self.operation} {self.url}"
+
+    @property
+    def response_status(self) -> int | None:
+        """HTTP status of the last reply, or None."""
+        return self.status
+
+    @property
+    def error(self) -> str | None:
+        """The store's own error code, or None."""
+        return self.code
+
+    @property
+    def error_description(self) -> str:
+        """The message."""
+        return self.message
+
+
+class PermissionDenied(RequestFailure, PermissionError):
+    """The credentials are known but do not allow this."""
+
+    default_errno = errno.EACCES
+
+
+class Unauthenticated(PermissionDenied):
+    """The store does not accept the credentials, or none were sent where some are needed."""
+
+
+class Conflict(RequestFailure):
+    """Somebody else wrote at the same time; nothing of this write was published."""
+
+    default_errno = errno.EBUSY
+
+
+class VersionMismatch(Conflict):
+    """The blob is not, or no longer, the version that was named."""
+
+
+class ConcurrentWrite(Conflict):
+    """Two writes raced and the store refused this one."""
+
+
+class RequestFailed(RequestFailure):
+    """A reply that means failure and that no other class describes."""
+
+    default_errno = errno.EIO
+
+
+class RateLimited(RequestFailed):
+    """The store kept answering 429 or 503 until the retries ran out."""
+
+    default_retryable = True
+
+
+class UploadLost(RequestFailed):
+    """An upload in progress is no longer known to the store; write again from byte 0."""
+
+
+class TransportFailed(RequestFailure, ConnectionError):
+    """No complete reply: connection refused or reset, TLS failure, body cut short."""
+
+    default_errno = errno.ECONNABORTED
+    default_retryable = True
+
+
+class DeadlineExceeded(RequestFailure, TimeoutError):
+    """The no-progress deadline, or the caller's own deadline, ran out."""
+
+    default_errno = errno.ETIMEDOUT
+    default_retryable = True
+
+
+# blobfile's names
+Error = BlobError
+ConcurrentWriteFailure = ConcurrentWrite
+RestartableStreamingWriteFailure = UploadLost

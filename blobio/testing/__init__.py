@@ -1,0 +1,1 @@
+"""A public kit for testing drivers and programs: emulators, conformance suite, fault injection."""

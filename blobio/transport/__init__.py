@@ -1,0 +1,1 @@
+"""HTTP as one verb: requests, retries, signing, limits. Knows no cloud."""

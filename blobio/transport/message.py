@@ -1,0 +1,103 @@
+"""`Request` and `Response`: one HTTP exchange as values, with secrets out of their repr."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, final
+
+from blobio.errors import redact
+from blobio.values import Body
+
+__all__ = ["MAX_ERROR_BYTES", "MAX_REPLY_BYTES", "ByteStream", "Request", "Response"]
+
+MAX_REPLY_BYTES: Final = 64 << 20
+"""Bound of a reply that is buffered whole (a list page, an XML result)."""
+
+MAX_ERROR_BYTES: Final = 64 << 10
+"""How much of an error body is kept."""
+
+
+class ByteStream(Protocol):
+    """The body of a reply, as it comes off the socket."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body in chunks, none empty.
+
+        Raises:
+            TransportFailed: The connection broke, the read stalled or the rate fell below the
+                minimum; also if the body ended before its Content-Length.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back (body read whole) or drop it (anything left). Idempotent."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method: `"GET"`, `"PUT"`, ...
+        url: Absolute and fully percent-encoded; sent byte for byte.
+        headers: Names in lower case. `host` and `content-length` are left to the transport.
+        body: Held in memory, so that the request can be sent again.
+        idempotent: Sending it twice has the effect of sending it once, or the driver reconciles.
+        stream: Leave the body of a success (status below 300) on the socket; otherwise, and for
+            every failure, it is buffered inside the retry loop, within `MAX_REPLY_BYTES` and
+            `MAX_ERROR_BYTES`.
+        operation: The driver verb, for events and errors.
+        subject: The blob's URL as the user knows it, for events and errors.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body = b""
+    idempotent: bool = True
+    stream: bool = False
+    operation: str = ""
+    subject: str = ""
+
+    def __repr__(self) -> str:
+        return (
+            f"Request({self.method} {redact(self.url)}, headers={sorted(self.headers)}, "
+            f"body={len(self.body)} bytes)"
+        )
+
+
+@final
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """One HTTP reply.
+
+    Attributes:
+        status: Any status; the transport raises only if there is no reply.
+        headers: Names in lower case; of repeated headers the last.
+        body: The buffered body; empty while `stream` holds it.
+        stream: The unread body, if the request asked for it and the status is a success. Whoever
+            receives it must close it.
+        attempts: Requests sent for this reply, counting retries.
+        ambiguous: An earlier attempt broke off after the store may have acted on it, so a refusal
+            of this one may be the echo of our own success.
+        url: Where the reply came from, after redirects if the transport was told to follow them.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    stream: ByteStream | None = None
+    attempts: int = 1
+    ambiguous: bool = False
+    url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, headers={sorted(self.headers)}, attempts={self.attempts})"
+
+    async def aclose(self) -> None:
+        """Close the stream, if there is one."""
+        if self.stream is not None:
+            await self.stream.aclose()
