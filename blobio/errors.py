@@ -25,8 +25,8 @@
       ├ TransportFailed(ConnectionError) no complete reply: connect, reset, TLS, short body
       └ DeadlineExceeded(TimeoutError)   the no-progress deadline or the caller's deadline ran out
 
-`blobfile`'s names catch what they caught there: `Error` is `BlobError`, `RequestFailure` also covers
-conflicts and deadlines, `ConcurrentWriteFailure` is `ConcurrentWrite`, and
+`blobfile`'s names catch what they caught there: `Error` is `BlobError`, `RequestFailure` covers
+conflicts and deadlines too, `ConcurrentWriteFailure` is `ConcurrentWrite`, and
 `RestartableStreamingWriteFailure` is `UploadLost`.
 
 All of them pickle with their fields. Messages never carry credentials: `redact` is applied to

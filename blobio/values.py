@@ -46,7 +46,7 @@ ANY_VERSION: Final[Version | None] = None
 """Read whatever is there now."""
 
 Body: TypeAlias = "bytes | bytearray | memoryview"
-"""Bytes to send. Held in memory and unchanged until the call returns, so a request can be replayed."""
+"""Bytes to send: in memory and unchanged until the call returns, so a request can be replayed."""
 
 
 @final
@@ -315,6 +315,8 @@ class Capabilities:
         max_parts: Most parts in an upload.
         max_put_bytes: Largest body of one `put`.
         max_blob_bytes: Largest blob, or None if nobody knows.
+        equal_parts: All parts of an upload but the last must be of one size.
+        delete_tells_missing: `delete` reports keys that are not there.
         list_page_size: Most entries the store puts in a page.
     """
 
@@ -336,6 +338,8 @@ class Capabilities:
     max_parts: int = 10_000
     max_put_bytes: int = 5 << 30
     max_blob_bytes: int | None = None
+    equal_parts: bool = False
+    delete_tells_missing: bool = False
     list_page_size: int = 1000
 
 

@@ -1,1 +1,1 @@
-"""What blobio does with any driver: read, write, list, glob, copy, remove. Knows no cloud, no HTTP."""
+"""What blobio does with any driver: read, write, list, copy, remove. Knows no cloud, no HTTP."""

@@ -11,14 +11,14 @@ What every driver promises:
   stays behind that the store would keep or bill.
 * **Conditions are the store's.** `WriteMode` and versions are decided by the store in the request
   that commits. A driver whose store cannot do that raises `Unsupported` before any request.
-* **Truthful.** A lost reply to a write is resolved by reading back, so that our own success is never
-  reported as a conflict, nor a lost race as success.
-* **Exact.** `get` yields exactly the bytes of `GetResult.span`, or an error. A store that ignores the
-  range is sliced or refused. Ranges past the end are cut at the end; a range that *starts* at or
-  past the end raises `RangeNotSatisfiable`, except that a whole-blob read or `Last` of an empty blob
-  is empty.
-* **Directories.** In a store of keys, a directory is any prefix ending in `/`; a blob whose key ends
-  in `/` is its marker. With `capabilities.directories`, keys ending in `/` are real directories:
+* **Truthful.** A lost reply to a write is resolved by reading back, so that our own success is
+  never reported as a conflict, nor a lost race as success.
+* **Exact.** `get` yields exactly the bytes of `GetResult.span`, or an error. A store that ignores
+  the range is sliced or refused. Ranges past the end are cut at the end; a range that *starts* at
+  or past the end raises `RangeNotSatisfiable`, except that a whole-blob read or `Last` of an empty
+  blob is empty.
+* **Directories.** In a store of keys, a directory is any prefix ending in `/`; a blob whose key
+  ends in `/` is its marker. With `capabilities.directories`, keys ending in `/` are real directories:
   `put` of one (empty body) makes it and its parents, `head` of one describes it, `delete` of one
   removes it if empty, flat listings name each of them, and `head` or `get` of a directory *without*
   the slash raises `IsDirectory`.

@@ -1,7 +1,7 @@
 """Scheme to driver: the only list of backends. Nothing is imported before a scheme is used.
 
-Other packages add schemes with an entry point in the group `blobio.drivers` whose name is the scheme
-and whose value is a `DriverFactory`.
+Other packages add schemes with an entry point in the group `blobio.drivers`, whose name is the
+scheme and whose value is a `DriverFactory`.
 """
 
 from __future__ import annotations
