@@ -200,7 +200,12 @@ class RequestFailure(BlobError):
     """The store refused a request or gave no usable reply.
 
     The last four attributes carry blobfile's names for what `BlobError` also holds.
+
+    Attributes:
+        ambiguous: The store may have acted on the request all the same: the reply was lost.
     """
+
+    ambiguous: bool = False
 
     @property
     def request_string(self) -> str:
