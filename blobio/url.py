@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeAlias, final, runtime_checkable
 
 from blobio.errors import InvalidUrl
 
-__all__ = ["BlobPathLike", "BlobUrl", "PathLike", "fspath"]
+__all__ = ["SCHEMES", "BlobPathLike", "BlobUrl", "PathLike", "fspath"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -234,3 +234,6 @@ _PARSERS: Final = {
     "memory": _memory,
     "hf": _hub,
 }
+
+SCHEMES: Final = frozenset(_PARSERS)
+"""Schemes that `BlobUrl.parse` knows, in lower case, whether or not a driver serves them."""
