@@ -117,12 +117,9 @@ class BlobUrl:
 
         The parent of the authority's root is the root itself.
         """
-        stripped = self.key.rstrip("/")
-        head, slash, _ = stripped.rpartition("/")
-        if self.scheme == "file" and slash and not head.strip("/"):
-            head = "/"
-        elif self.scheme != "file" or head.strip("/"):
-            head = head.rstrip("/")
+        head = self.key.rstrip("/").rpartition("/")[0].rstrip("/")
+        if not head and self.scheme == "file" and self.key.startswith("/"):
+            return self.with_key("/")
         return self.with_key(head)
 
     @property
