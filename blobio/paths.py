@@ -32,7 +32,7 @@ def basename(path: PathLike) -> str:
     """
     url = _parse_or_none(path)
     if url is None:
-        return os.path.basename(fspath(path))  # noqa: PTH119 - os.path is the contract
+        return os.path.basename(fspath(path))
     return url.name
 
 
@@ -48,9 +48,9 @@ def dirname(path: PathLike) -> str:
     """
     url = _parse_or_none(path)
     if url is None:
-        return os.path.dirname(fspath(path))  # noqa: PTH120 - os.path is the contract
+        return os.path.dirname(fspath(path))
     if url.scheme == "file":
-        return os.path.dirname(url.key)  # noqa: PTH120 - os.path is the contract
+        return os.path.dirname(url.key)
     # One component goes, no more: an empty component before it ("a//b") belongs to the key.
     head, slash, _ = url.key.rstrip("/").rpartition("/")
     if not slash:
@@ -99,7 +99,7 @@ def _join_account(account: str, parts: tuple[str, ...]) -> str:
 
 def _join(url: BlobUrl, parts: tuple[str, ...]) -> str:
     if url.scheme == "file":
-        return os.path.join(url.key, *parts)  # noqa: PTH118 - os.path is the contract
+        return os.path.join(url.key, *parts)
     if not parts and not url.key:
         return _root(url)
     for part in parts:
