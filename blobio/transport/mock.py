@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import TypeAlias, final
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final, TypeAlias, final
 
+from blobio.transport.body import BytesStream
 from blobio.transport.message import Request, Response
 
 __all__ = ["Handler", "MockTransport", "ScriptedStream", "Step", "reply"]
@@ -13,6 +16,8 @@ Step: TypeAlias = "Response | BaseException"
 """What comes back: a reply, or an exception to raise."""
 
 Handler: TypeAlias = "Callable[[Request], Step | Awaitable[Step]]"
+
+_SUCCESS: Final = range(200, 300)
 
 
 @final
@@ -27,19 +32,51 @@ class MockTransport:
         closed: `aclose` was called.
     """
 
-    requests: list[Request]
-    closed: bool
-
     def __init__(self, script: Handler | Iterable[Step]) -> None:
-        raise NotImplementedError
+        self.requests: list[Request] = []
+        self.closed = False
+        self._handler: Handler = script if callable(script) else _Script(iter(script))
 
     async def send(self, request: Request) -> Response:
         """Return or raise what the script says; a script that ran out is an `AssertionError`."""
-        raise NotImplementedError
+        self.requests.append(request)
+        step = self._handler(request)
+        if inspect.isawaitable(step):
+            step = await step
+        if isinstance(step, BaseException):
+            raise step
+        return await _as_sent(request, step)
 
     async def aclose(self) -> None:
         """Note that it was called."""
-        raise NotImplementedError
+        self.closed = True
+
+
+class _Script:
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+
+    def __call__(self, request: Request) -> Step:
+        for step in self._steps:
+            return step
+        message = f"the script has no reply left for {request}"
+        raise AssertionError(message)
+
+
+async def _as_sent(request: Request, response: Response) -> Response:
+    """Copy a reply in the form the real transport would give it for this request."""
+    response = replace(response, url=response.url or request.url)
+    if request.stream and response.status in _SUCCESS:
+        if response.stream is None:
+            response.stream = BytesStream(response.body)
+        response.body = b""
+    elif response.stream is not None:
+        stream, response.stream = response.stream, None
+        try:
+            response.body = b"".join([chunk async for chunk in stream])
+        finally:
+            await stream.aclose()
+    return response
 
 
 @final
@@ -51,18 +88,26 @@ class ScriptedStream:
         delivered: Bytes that were yielded.
     """
 
-    closed: bool
-    delivered: int
-
     def __init__(self, chunks: Iterable[bytes], fault: BaseException | None = None) -> None:
-        raise NotImplementedError
+        self.closed = False
+        self.delivered = 0
+        self._chunks = iter(chunks)
+        self._fault = fault
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        raise NotImplementedError
+        return self
+
+    async def __anext__(self) -> bytes:
+        for chunk in self._chunks:
+            self.delivered += len(chunk)
+            return chunk
+        if self._fault is not None:
+            raise self._fault
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Note that it was called."""
-        raise NotImplementedError
+        self.closed = True
 
 
 def reply(
@@ -77,4 +122,13 @@ def reply(
 
     A `content-length` is added unless `headers` has one or a `transfer-encoding`.
     """
-    raise NotImplementedError
+    parts = [body] if chunks is None else list(chunks)
+    all_headers = {} if headers is None else {name.lower(): headers[name] for name in headers}
+    if not all_headers.keys() & {"content-length", "transfer-encoding"}:
+        all_headers["content-length"] = str(sum(len(part) for part in parts))
+    response = Response(status=status, headers=all_headers)
+    if chunks is None and fault is None:
+        response.body = body
+    else:
+        response.stream = ScriptedStream(parts, fault)
+    return response

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Final, Protocol, cast, final
 
+from blobio.errors import redact
 from blobio.transport.base import Transport
 from blobio.transport.message import Request, Response
 
-__all__ = ["Counters", "Event", "ObserveTransport"]
+__all__ = ["Counters", "Event", "ObserveTransport", "request_id"]
+
+_logger: Final = logging.getLogger("blobio.transport")
+
+_FAILURE: Final = 400
+_REQUEST_ID_HEADERS: Final = (
+    "x-amz-request-id",
+    "x-ms-request-id",
+    "x-guploader-uploadid",
+    "x-request-id",
+)
 
 
 @final
@@ -43,17 +58,56 @@ class Event:
 @final
 @dataclass(slots=True)
 class Counters:
-    """Sums over the attempts of a context."""
+    """Sums over the attempts of a context.
+
+    Attributes:
+        requests: Attempts.
+        failures: Attempts without a reply or with a status of 400 and above.
+        sent_bytes: Bodies sent.
+        received_bytes: Buffered bodies received; streamed ones are not counted.
+    """
 
     requests: int = 0
     failures: int = 0
     sent_bytes: int = 0
     received_bytes: int = 0
 
+    def add(self, event: Event) -> None:
+        """Add one attempt."""
+        self.requests += 1
+        self.failures += event.status is None or event.status >= _FAILURE
+        self.sent_bytes += event.sent_bytes
+        self.received_bytes += event.received_bytes or 0
+
+
+class _Tracer(Protocol):
+    """The one method used of OpenTelemetry's tracer."""
+
+    def start_as_current_span(
+        self, name: str, *, attributes: dict[str, str]
+    ) -> contextlib.AbstractContextManager[object]: ...
+
+
+class _TraceModule(Protocol):
+    def get_tracer(self, name: str) -> _Tracer: ...
+
+
+def request_id(response: Response) -> str | None:
+    """Return the store's id of the request, for its support desk."""
+    for name in _REQUEST_ID_HEADERS:
+        if name in response.headers:
+            return response.headers[name]
+    return None
+
 
 @final
 class ObserveTransport:
-    """Reports every attempt that passes through."""
+    """Reports every attempt that passes through.
+
+    Each gives a debug line of the logger `blobio.transport`, an addition to `counters`, a call of
+    `on_event`, and a span if the program has imported OpenTelemetry (blobio never does). What
+    `on_event` raises is logged and goes no further. No header and no signed URL is reported.
+    """
 
     def __init__(
         self,
@@ -61,13 +115,77 @@ class ObserveTransport:
         *,
         on_event: Callable[[Event], None] | None = None,
         counters: Counters | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        raise NotImplementedError
+        self._inner = inner
+        self._on_event = on_event
+        self._counters = counters
+        self._clock = clock
 
     async def send(self, request: Request) -> Response:
         """Send `request` and report what came back."""
-        raise NotImplementedError
+        started = self._clock()
+        with _span(request):
+            try:
+                response = await self._inner.send(request)
+            except BaseException as error:
+                self._report(request, started, None, error)
+                raise
+        self._report(request, started, response, None)
+        return response
 
     async def aclose(self) -> None:
         """Close the inner transport."""
-        raise NotImplementedError
+        await self._inner.aclose()
+
+    def _report(
+        self,
+        request: Request,
+        started: float,
+        response: Response | None,
+        error: BaseException | None,
+    ) -> None:
+        wanted = self._on_event is not None or self._counters is not None
+        if not wanted and not _logger.isEnabledFor(logging.DEBUG):
+            return
+        streamed = response is None or response.stream is not None
+        event = Event(
+            operation=request.operation,
+            subject=redact(request.subject or request.url),
+            method=request.method,
+            status=None if response is None else response.status,
+            error=None if error is None else type(error).__name__,
+            duration_s=self._clock() - started,
+            sent_bytes=len(request.body),
+            received_bytes=None if streamed or response is None else len(response.body),
+            request_id=None if response is None else request_id(response),
+        )
+        _logger.debug(
+            "%s %s (%s): %s in %.3f s",
+            event.method,
+            event.subject,
+            event.operation,
+            event.error or event.status,
+            event.duration_s,
+        )
+        if self._counters is not None:
+            self._counters.add(event)
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except Exception:
+                # A broken observer must not break a transfer.
+                _logger.exception("config.on_event raised")
+
+
+def _span(request: Request) -> contextlib.AbstractContextManager[object]:
+    # Looked up, not imported: a program that traces has imported it already.
+    module = sys.modules.get("opentelemetry.trace")
+    if module is None:
+        return contextlib.nullcontext()
+    tracer = cast("_TraceModule", module).get_tracer("blobio")
+    subject = redact(request.subject or request.url)
+    return tracer.start_as_current_span(
+        f"blobio {request.operation or request.method}",
+        attributes={"http.request.method": request.method, "url.full": subject},
+    )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import final
+
 from blobio.config import Config
 from blobio.transport.base import Transport
-from blobio.transport.retry import Judge, RetryBudget
-from blobio.transport.signing import Signer
+from blobio.transport.limit import LimitTransport
+from blobio.transport.message import Request, Response
+from blobio.transport.observe import ObserveTransport
+from blobio.transport.retry import Judge, RetryBudget, RetryTransport, judge_status
+from blobio.transport.signing import Signer, SigningTransport
 
 __all__ = ["connect", "stack"]
 
 
 def connect(config: Config) -> Transport:
     """Return the pool that all drivers of a context share. No socket is opened yet."""
-    raise NotImplementedError
+    from blobio.transport.aiohttp import AiohttpTransport
+
+    return LimitTransport(AiohttpTransport(config.http), config.http.requests_per_host)
 
 
 def stack(
@@ -24,4 +31,29 @@ def stack(
     judge: Judge | None = None,
 ) -> Transport:
     """Return one driver's `Retry(Observe(Sign(base)))`. Closing it leaves `base` open."""
-    raise NotImplementedError
+    inner: Transport = _Borrowed(base)
+    if signer is not None:
+        inner = SigningTransport(inner, signer)
+    return RetryTransport(
+        ObserveTransport(inner, on_event=config.on_event),
+        config.retry,
+        budget,
+        judge=judge_status if judge is None else judge,
+        signer=signer,
+        log_callback=config.log_callback,
+    )
+
+
+@final
+class _Borrowed:
+    """A transport that somebody else closes."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+
+    async def send(self, request: Request) -> Response:
+        """Pass it on."""
+        return await self._inner.send(request)
+
+    async def aclose(self) -> None:
+        """Leave it open."""

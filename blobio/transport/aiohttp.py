@@ -1,0 +1,191 @@
+"""The adapter to aiohttp: pool, TLS, timeouts, proxies.
+
+What aiohttp does by itself and we do not want is switched off here: redirects, decompression,
+cookies, `.netrc`, total timeouts, and its own silent second try of a request.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import warnings
+from collections.abc import AsyncIterator
+from typing import Final, final
+from urllib.request import getproxies_environment, proxy_bypass
+
+import aiohttp
+import yarl
+
+from blobio.config import HttpConfig
+from blobio.errors import TransportFailed
+from blobio.transport.aiohttp_body import BodyStream, read_whole
+from blobio.transport.exchange import Exchange, trace_config
+from blobio.transport.faults import FAULTS, broken_exchange
+from blobio.transport.message import MAX_ERROR_BYTES, MAX_REPLY_BYTES, Request, Response
+from blobio.values import Body
+
+__all__ = ["AiohttpTransport"]
+
+_SUCCESS: Final = range(200, 300)
+_PIECE_BYTES: Final = 256 << 10
+_READ_BUFFER_BYTES: Final = 1 << 20
+_SEND_QUEUE_BYTES: Final = 256 << 10
+_WITH_BODY: Final = frozenset({"PUT", "POST", "PATCH"})
+_SET_HERE: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+@final
+class AiohttpTransport:
+    """HTTP/1.1 over a pool of connections, one request per `send`, no retries.
+
+    The pool is made at the first request, on the running loop, and belongs to it. The number of
+    connections is bounded by whoever stands outside (`LimitTransport`).
+    """
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._config = config
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def send(self, request: Request) -> Response:
+        """Send one request, once.
+
+        Returns:
+            The reply: streamed if the request asks for it and the status is 2xx, else buffered (an
+            error body cut at `MAX_ERROR_BYTES`).
+
+        Raises:
+            TransportFailed: No complete reply; see its `retryable` and `ambiguous`.
+        """
+        session = self._open()
+        exchange = Exchange(self._config, len(request.body))
+        try:
+            async with exchange.watch():
+                reply = await self._request(session, request, exchange)
+        except FAULTS as error:
+            raise broken_exchange(
+                request,
+                exchange.stalled or error,
+                connected=exchange.connected,
+                reused=exchange.reused,
+            ) from error
+        stream = BodyStream(request, reply, self._config)
+        response = Response(
+            status=reply.status,
+            headers={name.lower(): value for name, value in reply.headers.items()},
+            url=request.url,
+        )
+        success = reply.status in _SUCCESS
+        if request.stream and success:
+            response.stream = stream
+        elif success:
+            response.body = await read_whole(stream, MAX_REPLY_BYTES, cut=False)
+        else:
+            response.body = await read_whole(stream, MAX_ERROR_BYTES, cut=True)
+        return response
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _request(
+        self, session: aiohttp.ClientSession, request: Request, exchange: Exchange
+    ) -> aiohttp.ClientResponse:
+        body = request.body
+        headers = {"accept-encoding": "identity", "user-agent": self._config.user_agent}
+        headers.update(request.headers)
+        if body or request.method in _WITH_BODY:
+            headers["content-length"] = str(len(body))
+        # A small body travels in one segment with the headers; a large one in pieces, so that
+        # the kernel's pace is seen and the loop is not held up.
+        data: Body | AsyncIterator[memoryview] | None = body or None
+        if len(body) > _PIECE_BYTES:
+            data = _pieces(body)
+        return await session.request(
+            request.method,
+            yarl.URL(request.url, encoded=True),
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            proxy=self._proxy(request.url),
+            trace_request_ctx=exchange,
+            upload_tracker=exchange.tracker,
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            message = "the context of this transport is closed"
+            raise TransportFailed(message, retryable=False)
+        if self._session is None:
+            self._session = _session(self._config)
+        return self._session
+
+    def _proxy(self, url: str) -> str | None:
+        """Choose the proxy. aiohttp's own `trust_env` would read `.netrc` too."""
+        if self._config.proxy is not None or not self._config.trust_env:
+            return self._config.proxy
+        scheme, _, rest = url.partition("://")
+        if proxy_bypass(rest.partition("/")[0]):
+            return None
+        return getproxies_environment().get(scheme)
+
+
+async def _pieces(body: Body) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
+    for start in range(0, len(view), _PIECE_BYTES):
+        yield view[start : start + _PIECE_BYTES]
+
+
+def _session(config: HttpConfig) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        ssl=_tls(config),
+        limit=0,
+        keepalive_timeout=config.idle_s,
+        socket_factory=_socket,
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        skip_auto_headers=_SET_HERE,
+        trust_env=False,
+        timeout=aiohttp.ClientTimeout(total=None, connect=config.connect_timeout_s),
+        read_bufsize=_READ_BUFFER_BYTES,
+        trace_configs=[trace_config()],
+    )
+    # aiohttp sends GET, HEAD, PUT and DELETE a second time when a pooled connection turns out to be
+    # closed, and has no public switch (https://github.com/aio-libs/aiohttp/issues/10790, read
+    # 2025-11-24). A second create-only PUT would be refused by the first one's success.
+    if hasattr(session, "_retry_connection"):
+        session._retry_connection = False  # noqa: SLF001 - see above
+    return session
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket that keeps little unsent data in the kernel.
+
+    Otherwise megabytes of a body can sit there, unseen, and on a slow line the wait for the reply
+    would look like a stall.
+    """
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _SEND_QUEUE_BYTES)
+    return made
+
+
+def _tls(config: HttpConfig) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=config.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not config.verify_tls:
+        warnings.warn(
+            "HttpConfig.verify_tls is False: anybody on the way can read and change every request",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
