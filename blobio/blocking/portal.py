@@ -1,0 +1,210 @@
+"""The loop thread: how blocking code runs coroutines.
+
+One daemon thread per process runs one event loop, made on first use. `call` hands it a coroutine and
+waits. Crossing over costs some 50 microseconds, so the blocking room crosses once per part or page.
+
+* Ctrl-C, or any exception a signal handler raises in the waiting thread, cancels the coroutine and
+  waits until its clean-up is done; a second one stops the waiting.
+* A fork drops loop and thread in the child, which makes its own on next use.
+* At interpreter exit, what `track` was given is closed on the loop, within `EXIT_S` seconds in all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, final
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["EXIT_S", "Closable", "Portal", "abandon", "portal"]
+
+T = TypeVar("T")
+
+EXIT_S: Final = 1.5
+"""Longest time that the clean-up at interpreter exit may take."""
+
+
+class Closable(Protocol):
+    """Something to close on the loop."""
+
+    async def aclose(self) -> None:
+        """Release everything; idempotent."""
+        ...
+
+
+@final
+class Portal:
+    """An event loop on a thread of its own."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.new_event_loop()
+        self._tracked: weakref.WeakSet[Closable] = weakref.WeakSet()
+        self._thread = threading.Thread(target=self._run, name="blobio-loop", daemon=True)
+        self._thread.start()
+
+    def call(self, coroutine: Coroutine[object, object, T]) -> T:
+        """Run `coroutine` on the loop and return its result, or raise what it raised.
+
+        Raises:
+            RuntimeError: The caller is on the loop thread itself (blocking blobio inside a callback
+                of blobio), which would wait for itself; or the portal has been shut down.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            message = (
+                "blobio's blocking API was called on blobio's own loop thread, where it would wait "
+                "for itself; use blobio.aio there"
+            )
+            raise RuntimeError(message)
+        outcome: Future[T] = Future()
+        tasks: list[asyncio.Task[T]] = []
+        try:
+            self._loop.call_soon_threadsafe(self._start, coroutine, outcome, tasks)
+        except RuntimeError:
+            coroutine.close()
+            raise
+        try:
+            return outcome.result()
+        except BaseException:
+            if not outcome.done():
+                self._loop.call_soon_threadsafe(self._cancel, tasks)
+                with contextlib.suppress(BaseException):
+                    outcome.exception()
+            raise
+        finally:
+            del outcome  # a frame that keeps its own exception alive is a reference cycle
+
+    def submit(self, coroutine: Coroutine[object, object, None]) -> None:
+        """Run `coroutine` on the loop without waiting; for clean-up from `__del__`."""
+        try:
+            self._loop.call_soon_threadsafe(self._start, coroutine, Future(), [])
+        except RuntimeError:  # the loop is closed: nothing is open any more
+            coroutine.close()
+
+    def iterate(self, source: AsyncIterator[list[T]]) -> Iterator[T]:
+        """Yield the items of an iterator of lists, crossing once for each list."""
+        try:
+            while True:
+                items = self.call(_next(source))
+                if items is None:
+                    return
+                yield from items
+        finally:
+            if isinstance(source, AsyncGenerator):
+                self.call(source.aclose())
+
+    def track(self, closable: Closable) -> None:
+        """Close `closable` on the loop when the interpreter exits, if it still exists."""
+        self._tracked.add(closable)
+
+    def shutdown(self) -> None:
+        """Clean up, stop the loop and end the thread. Idempotent."""
+        if not self._thread.is_alive():
+            return
+        outcome: Future[None] = Future()
+        self._loop.call_soon_threadsafe(self._start, self._clean_up(), outcome, [])
+        with contextlib.suppress(Exception):
+            outcome.result(EXIT_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(EXIT_S)
+
+    async def _clean_up(self) -> None:
+        import asyncio
+
+        waiting = [closable.aclose() for closable in self._tracked]
+        await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), EXIT_S)
+
+    def _start(
+        self,
+        coroutine: Coroutine[object, object, T],
+        outcome: Future[T],
+        tasks: list[asyncio.Task[T]],
+    ) -> None:
+        task = self._loop.create_task(coroutine)
+        tasks.append(task)
+
+        def settle(task: asyncio.Task[T]) -> None:
+            if task.cancelled():
+                import concurrent.futures
+
+                outcome.set_exception(concurrent.futures.CancelledError())
+            elif (error := task.exception()) is not None:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(task.result())
+
+        task.add_done_callback(settle)
+
+    @staticmethod
+    def _cancel(tasks: list[asyncio.Task[T]]) -> None:
+        for task in tasks:
+            task.cancel()
+
+    def _run(self) -> None:
+        import asyncio
+
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
+                task.cancel()
+            with contextlib.suppress(Exception):
+                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+async def _next(source: AsyncIterator[T]) -> T | None:
+    try:
+        return await source.__anext__()
+    except StopAsyncIteration:
+        return None
+
+
+_portal: Portal | None = None
+_lock = threading.Lock()
+_abandoned: list[object] = []
+
+
+def portal() -> Portal:
+    """Return this process's portal, started on the first call."""
+    global _portal  # noqa: PLW0603 - one loop thread per process, dropped by a fork
+    if _portal is None:
+        with _lock:
+            if _portal is None:
+                _portal = Portal()
+                atexit.register(_portal.shutdown)
+    return _portal
+
+
+def abandon(thing: object) -> None:
+    """Keep, for the life of this process, something that belongs to the parent's loop.
+
+    A forked child shares the parent's epoll object: closing a socket of the parent's loop here
+    would take it out of the parent's own event loop. So nothing of it is ever finalised.
+    """
+    _abandoned.append(thing)
+
+
+def _forget_after_fork() -> None:
+    """Drop the parent's loop: its thread does not exist in the child."""
+    global _portal, _lock  # noqa: PLW0603 - see `portal`
+    if _portal is not None:
+        atexit.unregister(_portal.shutdown)
+        abandon(_portal)
+    _portal = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

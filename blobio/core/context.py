@@ -1,0 +1,326 @@
+"""`AsyncContext`: the words of the user API, as coroutines and async iterators.
+
+What an operation does is in the module named after it; what operations share is in `stores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Literal, final, overload
+
+from blobio.config import Config
+from blobio.core import copying, digest, globbing, listing, removing
+from blobio.core.files import AsyncReader, AsyncWriter
+from blobio.core.listing import Walked
+from blobio.core.metadata import to_stat
+from blobio.core.opening import AsyncMode, Opening, open_blob
+from blobio.core.stores import Stores
+from blobio.errors import IsDirectory, NotFound, VersionMismatch
+from blobio.url import PathLike
+from blobio.values import (
+    Body,
+    CreateOnly,
+    DirEntry,
+    MetaPatch,
+    Overwrite,
+    PutOptions,
+    PutResult,
+    ReplaceIf,
+    Stat,
+    Version,
+    WriteMode,
+)
+
+__all__ = ["AsyncContext", "decode_text", "write_mode"]
+
+
+def write_mode(*, overwrite: bool, version: str | None) -> WriteMode:
+    """Turn the user's two words for a condition into one."""
+    if version is not None:
+        return ReplaceIf(Version(version))
+    return Overwrite() if overwrite else CreateOnly()
+
+
+def decode_text(data: bytes, encoding: str) -> str:
+    """Decode with universal newlines, as a text file is read."""
+    text = data.decode(encoding)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+@final
+class AsyncContext:
+    """The file API as coroutines and async iterators.
+
+    Every verb means what its namesake in `blobio.Context` means, where arguments, results, errors
+    and requests are described. Use it as an async context manager, or call `aclose`. It belongs to
+    the event loop it is first used on.
+
+    Args:
+        config: All settings; None for `Config.from_env()`.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = Config.from_env() if config is None else config
+        self.stores = Stores(self.config)
+
+    async def __aenter__(self) -> AsyncContext:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Abort the writers that are open, then close all connections. Idempotent."""
+        await self.stores.aclose()
+
+    @overload
+    def open(
+        self,
+        path: PathLike,
+        mode: Literal["rb"] = "rb",
+        *,
+        buffer_size: int | None = None,
+        version: str | None = None,
+    ) -> Opening[AsyncReader]: ...
+    @overload
+    def open(
+        self,
+        path: PathLike,
+        mode: Literal["wb", "xb", "ab"],
+        *,
+        buffer_size: int | None = None,
+        version: str | None = None,
+    ) -> Opening[AsyncWriter]: ...
+    def open(
+        self,
+        path: PathLike,
+        mode: AsyncMode = "rb",
+        *,
+        buffer_size: int | None = None,
+        version: str | None = None,
+    ) -> Opening[AsyncReader] | Opening[AsyncWriter]:
+        """Open a blob: `async with context.open(path, "wb") as file: await file.write(...)`.
+
+        Args:
+            path: The blob.
+            mode: `"rb"`; `"wb"`; `"xb"`, which publishes only if nothing is there by then; `"ab"`,
+                which rewrites the blob with more at its end, only over the version it copied.
+            buffer_size: Bytes of a block of a sequential read; None for `Config.buffer_bytes`.
+            version: Read this version; or publish only over this version.
+
+        Raises:
+            ValueError: Another mode.
+            NotFound, IsDirectory, VersionMismatch: On entering, see `blobio.Context.BlobFile`.
+            AlreadyExists, VersionMismatch, ConcurrentWrite: On leaving a writer.
+        """
+        return open_blob(self.stores, path, mode, buffer_size=buffer_size, version=version)
+
+    # Questions
+
+    async def exists(self, path: PathLike) -> bool:
+        """See `blobio.Context.exists`."""
+        return await listing.exists(*self.stores.locate(path))
+
+    async def isfile(self, path: PathLike) -> bool:
+        """See `blobio.Context.isfile`."""
+        return await listing.is_file(*self.stores.locate(path))
+
+    async def isdir(self, path: PathLike) -> bool:
+        """See `blobio.Context.isdir`."""
+        return await listing.is_directory(*self.stores.locate(path))
+
+    async def stat(self, path: PathLike) -> Stat:
+        """See `blobio.Context.stat`."""
+        driver, url = self.stores.locate(path)
+        if driver.capabilities.directories:
+            try:
+                return to_stat(await driver.head(url.key))
+            except IsDirectory:
+                return to_stat(await driver.head(url.as_directory.key))
+        if not url.key or url.key.endswith("/"):
+            message = f"stat of {url}: a directory of a store of keys has no facts of its own"
+            raise NotFound(message, url=url, operation="head")
+        return to_stat(await driver.head(url.key))
+
+    async def md5(self, path: PathLike) -> str:
+        """See `blobio.Context.md5`."""
+        return await digest.md5(*self.stores.blob(path, "md5"), self.config.read)
+
+    async def get_url(
+        self, path: PathLike, *, method: str = "GET", expires_s: float = 3600.0
+    ) -> tuple[str, float | None]:
+        """See `blobio.Context.get_url`."""
+        driver, url = self.stores.locate(path)
+        signed = await driver.sign_url(url.key, method, expires_s)
+        return signed.url, signed.expires_at
+
+    # Listings; the `_pages` forms are for a caller that pays for each crossing of a thread
+
+    async def scandir_pages(
+        self, path: PathLike, shard_prefix_length: int = 0
+    ) -> AsyncIterator[list[DirEntry]]:
+        """As `scandir`, a list of entries at a time."""
+        driver, url = self.stores.place(path)
+        async for entries in listing.scan_shards(driver, url, shard_prefix_length):
+            yield entries
+
+    async def scandir(
+        self, path: PathLike, shard_prefix_length: int = 0
+    ) -> AsyncIterator[DirEntry]:
+        """See `blobio.Context.scandir`."""
+        async for entries in self.scandir_pages(path, shard_prefix_length):
+            for entry in entries:
+                yield entry
+
+    async def listdir(self, path: PathLike, shard_prefix_length: int = 0) -> AsyncIterator[str]:
+        """See `blobio.Context.listdir`."""
+        async for entry in self.scandir(path, shard_prefix_length):
+            yield entry.name
+
+    async def walk_pages(
+        self,
+        top: PathLike,
+        *,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+    ) -> AsyncIterator[list[Walked]]:
+        """As `walk`, a list of steps at a time."""
+        driver, url = self.stores.place(top)
+        async for steps in listing.walk(driver, url, topdown=topdown, onerror=onerror):
+            yield steps
+
+    async def walk(
+        self,
+        top: PathLike,
+        *,
+        topdown: bool = True,
+        onerror: Callable[[OSError], object] | None = None,
+    ) -> AsyncIterator[Walked]:
+        """See `blobio.Context.walk`."""
+        async for steps in self.walk_pages(top, topdown=topdown, onerror=onerror):
+            for step in steps:
+                yield step
+
+    async def scanglob_pages(
+        self, pattern: str, *, parallel: bool = False, shard_prefix_length: int = 0
+    ) -> AsyncIterator[list[DirEntry]]:
+        """As `scanglob`, a list of entries at a time."""
+        if shard_prefix_length and not parallel:
+            message = "shard_prefix_length needs parallel=True"
+            raise ValueError(message)
+        driver, url = self.stores.pattern(pattern)
+        found = globbing.scan_glob(
+            driver, url, parallel=parallel, shard_prefix_length=shard_prefix_length
+        )
+        async for entries in found:
+            yield entries
+
+    async def scanglob(
+        self, pattern: str, *, parallel: bool = False, shard_prefix_length: int = 0
+    ) -> AsyncIterator[DirEntry]:
+        """See `blobio.Context.scanglob`."""
+        found = self.scanglob_pages(
+            pattern, parallel=parallel, shard_prefix_length=shard_prefix_length
+        )
+        async for entries in found:
+            for entry in entries:
+                yield entry
+
+    async def glob(self, pattern: str, *, parallel: bool = False) -> AsyncIterator[str]:
+        """See `blobio.Context.glob`."""
+        async for entry in self.scanglob(pattern, parallel=parallel):
+            yield entry.path
+
+    # Changes
+
+    async def makedirs(self, path: PathLike) -> None:
+        """See `blobio.Context.makedirs`."""
+        driver, url = self.stores.locate(path)
+        key = url.as_directory.key
+        if key:
+            await driver.put(key, b"", PutOptions())
+        elif not await listing.is_directory(driver, url):
+            message = f"makedirs of {url}: there is no such bucket, and blobio makes none"
+            raise NotFound(message, url=url, operation="put")
+
+    async def remove(self, path: PathLike) -> None:
+        """See `blobio.Context.remove`."""
+        await removing.remove(*self.stores.locate(path))
+
+    async def rmdir(self, path: PathLike) -> None:
+        """See `blobio.Context.rmdir`."""
+        await removing.rmdir(*self.stores.locate(path))
+
+    async def rmtree(self, path: PathLike) -> None:
+        """See `blobio.Context.rmtree`."""
+        await removing.rmtree(*self.stores.locate(path))
+
+    async def set_mtime(self, path: PathLike, mtime: float, version: str | None = None) -> bool:
+        """See `blobio.Context.set_mtime`."""
+        driver, url = self.stores.locate(path)
+        if_version = None if version is None else Version(version)
+        try:
+            await driver.patch(url.key, MetaPatch(mtime=mtime), if_version=if_version)
+        except VersionMismatch:
+            return False
+        return True
+
+    async def copy(
+        self,
+        src: PathLike,
+        dst: PathLike,
+        *,
+        overwrite: bool = False,
+        return_md5: bool = False,
+        dst_version: str | None = None,
+    ) -> str | None:
+        """See `blobio.Context.copy`."""
+        options = PutOptions(mode=write_mode(overwrite=overwrite, version=dst_version))
+        source = copying.End(*self.stores.blob(src, "copy"))
+        target = copying.End(*self.stores.blob(dst, "copy"))
+        return await copying.copy(
+            source, target, options, self.config, self.stores.budget, want_md5=return_md5
+        )
+
+    async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
+        """See `blobio.Context.move`."""
+        options = PutOptions(mode=write_mode(overwrite=overwrite, version=None))
+        source = copying.End(*self.stores.blob(src, "move"))
+        target = copying.End(*self.stores.blob(dst, "move"))
+        await copying.move(source, target, options, self.config, self.stores.budget)
+
+    # Content
+
+    async def read_bytes(self, path: PathLike, *, version: str | None = None) -> bytes:
+        """See `blobio.Context.read_bytes`."""
+        return await self.stores.reader(path, version=version).read_all()
+
+    async def read_text(self, path: PathLike, *, encoding: str = "utf-8") -> str:
+        """See `blobio.Context.read_text`."""
+        return decode_text(await self.read_bytes(path), encoding)
+
+    async def read_ranges(
+        self, path: PathLike, ranges: Sequence[tuple[int, int]], *, version: str | None = None
+    ) -> list[bytes]:
+        """See `blobio.Context.read_ranges`."""
+        return await self.stores.reader(path, version=version).read_ranges(ranges)
+
+    async def write_bytes(
+        self,
+        path: PathLike,
+        data: Body,
+        *,
+        overwrite: bool = True,
+        version: str | None = None,
+    ) -> PutResult:
+        """See `blobio.Context.write_bytes`."""
+        view = memoryview(data).cast("B")
+        mode = write_mode(overwrite=overwrite, version=version)
+        writer = self.stores.writer(path, PutOptions(mode=mode, size=len(view)))
+        return await writer.write_all(data if isinstance(data, bytes) else view)
+
+    async def write_text(
+        self, path: PathLike, text: str, *, encoding: str = "utf-8", overwrite: bool = True
+    ) -> PutResult:
+        """See `blobio.Context.write_text`."""
+        return await self.write_bytes(path, text.encode(encoding), overwrite=overwrite)

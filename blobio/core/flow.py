@@ -1,0 +1,153 @@
+"""Bounded concurrency: maps over many items, and the byte budget all transfers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar, final
+
+__all__ = ["ByteBudget", "each", "merge", "ordered_map", "settle"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def settle(tasks: Iterable[asyncio.Task[object]]) -> None:
+    """Cancel `tasks` and wait until every one has ended; their outcomes are dropped."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def ordered_map(
+    function: Callable[[T], Awaitable[R]], items: Iterable[T], *, window: int
+) -> AsyncGenerator[R, None]:
+    """Yield `function(item)` in the order of `items`, at most `window` calls running ahead.
+
+    The first failure is raised in its place in the order. Leaving the iteration, by any way,
+    cancels what runs and waits for it. `items` is consumed lazily, `window` ahead at most.
+    """
+    source = iter(items)
+    running: deque[asyncio.Task[R]] = deque()
+    try:
+        while True:
+            while len(running) < window:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                running.append(asyncio.ensure_future(_call(function, item)))
+            if not running:
+                return
+            result = await running[0]
+            running.popleft()
+            yield result
+    finally:
+        await settle(running)
+
+
+async def each(
+    function: Callable[[T], Awaitable[None]], items: Iterable[T], *, window: int
+) -> None:
+    """Run `function` on every item, at most `window` at once; the first failure cancels the rest.
+
+    The failure is raised as itself, not as a group.
+    """
+    source = iter(items)
+
+    async def work() -> None:
+        for item in source:
+            await function(item)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(window)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        await settle(workers)
+
+
+async def merge(
+    sources: Iterable[Callable[[], AsyncIterator[T]]], *, window: int
+) -> AsyncGenerator[T, None]:
+    """Yield the items of many iterators as they come, `window` iterators open at once.
+
+    Holds at most `window` items that nobody has taken. The first failure is raised when its turn in
+    the queue comes, and ends the rest.
+    """
+    remaining = iter(sources)
+    queue: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue(maxsize=window)
+
+    async def work() -> None:
+        try:
+            for source in remaining:
+                async for item in source():
+                    await queue.put((item,))
+        except Exception as error:  # noqa: BLE001 - handed to the consumer, which raises it
+            await queue.put(error)
+        await queue.put(None)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(window)]
+    open_workers = window
+    try:
+        while open_workers:
+            received = await queue.get()
+            if received is None:
+                open_workers -= 1
+            elif isinstance(received, Exception):
+                raise received
+            else:
+                yield received[0]
+    finally:
+        await settle(workers)
+
+
+async def _call(function: Callable[[T], Awaitable[R]], item: T) -> R:
+    return await function(item)
+
+
+@final
+class ByteBudget:
+    """A bound on the bytes that all transfers of one context hold at once.
+
+    A request larger than the whole budget is let through when nothing else is held, so that one
+    part can always move.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def acquire(self, size: int) -> None:
+        """Wait until `size` more bytes fit; first come, first served."""
+        if not self._waiters and self._fits(size):
+            self._held += size
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((size, waiter))
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.release(size)  # granted and cancelled in the same turn of the loop
+            else:
+                self._waiters.remove((size, waiter))
+                self._grant()
+            raise
+
+    def release(self, size: int) -> None:
+        """Give `size` bytes back."""
+        self._held -= size
+        self._grant()
+
+    def _fits(self, size: int) -> bool:
+        return self._held == 0 or self._held + size <= self._limit
+
+    def _grant(self) -> None:
+        while self._waiters and self._fits(self._waiters[0][0]):
+            size, waiter = self._waiters.popleft()
+            if not waiter.done():
+                self._held += size
+                waiter.set_result(None)

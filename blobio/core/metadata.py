@@ -1,0 +1,22 @@
+"""What blobio keeps in a blob's own metadata, and the `Stat` users see."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+from blobio.values import BlobMeta, Stat
+
+__all__ = ["MTIME_KEY", "to_stat"]
+
+MTIME_KEY: Final = "blobfile-mtime"
+"""Metadata name of a modification time set by the user, as blobfile writes it."""
+
+
+def to_stat(meta: BlobMeta) -> Stat:
+    """Describe a blob as users see it: `blobfile-mtime` in place of the store's own time."""
+    mtime = meta.mtime
+    if meta.metadata and (text := meta.metadata.get(MTIME_KEY)) is not None:
+        with contextlib.suppress(ValueError):  # somebody else's value: the store's own time stands
+            mtime = float(text)
+    return Stat(meta.size, mtime, meta.ctime, meta.md5, meta.version)

@@ -1,0 +1,287 @@
+"""`RangeReader`: exact, pinned, resumed random access to one blob.
+
+All reads of the core go through `_fill`, which puts the bytes of one span into a buffer and is
+where the discipline lives: each request names the version first seen, the reply's version, span and
+size are checked before a byte is taken, and a body that breaks off is resumed at the byte where it
+stopped. Large reads are cut into parts that are fetched side by side, straight into the caller's
+memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+from collections.abc import Sequence
+from typing import Final, final
+
+from blobio.config import ReadConfig
+from blobio.core.flow import each
+from blobio.drivers.base import Driver, GetResult
+from blobio.errors import ChecksumMismatch, DeadlineExceeded, TransportFailed, VersionMismatch
+from blobio.url import BlobUrl
+from blobio.values import BlobMeta, GetOptions, Span, Version
+
+__all__ = ["RangeReader", "coalesce"]
+
+_STUCK_LIMIT: Final = 3  # resumes in a row that move no byte, or fail verification
+
+
+@final
+class RangeReader:
+    """Reads one version of one blob.
+
+    Attributes:
+        url: The blob.
+        size: Its size in bytes, or None until the first reply if it was not known.
+        version: The version all bytes come from, or None until the first reply.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        url: BlobUrl,
+        config: ReadConfig,
+        *,
+        size: int | None = None,
+        version: Version | None = None,
+    ) -> None:
+        self.url = url
+        self.size = size
+        self.version = version
+        self._driver = driver
+        self._config = config
+
+    @classmethod
+    async def open(
+        cls, driver: Driver, url: BlobUrl, config: ReadConfig, *, version: Version | None = None
+    ) -> RangeReader:
+        """Learn size and version (1 HEAD) and return a reader pinned to them.
+
+        Raises:
+            NotFound, IsDirectory, VersionMismatch: As `Driver.head` does.
+        """
+        meta = await driver.head(url.key, version=version)
+        return cls(driver, url, config, size=meta.size, version=meta.version)
+
+    async def read_all(self) -> bytes:
+        """Read the whole blob; the first reply teaches size and version.
+
+        Up to two parts this is 1 request, and verified wherever the store sends a checksum. Of a
+        larger blob the first reply gives the first part, and the others are fetched side by side;
+        the whole is checked against the store's CRC32C where it has one.
+        """
+        stuck = 0
+        while True:
+            try:
+                started = await self._start_whole()
+                break
+            except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
+                stuck += 1
+                await self._pause(error, stuck)
+        if isinstance(started, bytes):
+            return started
+        whole, done, meta = started
+        await self._complete(whole.view, done, meta)
+        return whole.take()
+
+    async def _start_whole(self) -> bytes | tuple[_Preallocated, int, BlobMeta]:
+        """Ask for everything; take it all if it is small, else its first part."""
+        options = GetOptions(version=self.version)
+        async with await self._driver.get(self.url.key, options) as result:
+            self._pin(result)
+            meta = result.meta
+            if meta.size > 2 * self._config.part_bytes:
+                whole = _Preallocated(meta.size)
+                return whole, await self._head_of(result, whole.view), meta
+            chunks = [chunk async for chunk in result.chunks()]
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Read bytes `start` to `stop`, cut at the end of the blob."""
+        size = self.size
+        if size is not None:
+            stop = min(stop, size)
+        if stop <= start:
+            return b""
+        whole = _Preallocated(stop - start)
+        count = await self.readinto(start, whole.view)
+        block = whole.take()
+        return block if count == len(block) else block[:count]
+
+    async def readinto(self, start: int, buffer: memoryview) -> int:
+        """Fill `buffer` with the bytes from `start` on; return how many there were before the end.
+
+        More than one part is fetched side by side, `ReadConfig.window` at a time.
+        """
+        buffer = self._cut(start, buffer)
+        part = self._config.part_bytes
+        if len(buffer) <= part:
+            return await self._fill(start, buffer)
+        done = 0
+        if self.size is None:  # the first part teaches the size
+            done = await self._fill(start, buffer[:part])
+            buffer = self._cut(start, buffer)
+        await self._fill_parts(start + done, buffer[done:])
+        return len(buffer)
+
+    async def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read many half-open ranges; those close together share a request.
+
+        Returns:
+            One `bytes` for each range, in the order given, cut at the end of the blob.
+        """
+        results: list[bytes] = [b""] * len(ranges)
+        limit = self._config.part_bytes
+        groups = coalesce(ranges, gap=self._config.coalesce_bytes, limit=limit)
+
+        async def one(group: tuple[Span, tuple[int, ...]]) -> None:
+            span, members = group
+            block = await self.read(span.start, span.stop)
+            for member in members:
+                start, stop = ranges[member]
+                results[member] = block[start - span.start : stop - span.start]
+
+        if self.version is None and groups:  # the first request pins the others
+            await one(groups.pop())
+        await each(one, groups, window=self._config.window)
+        return results
+
+    async def _head_of(self, result: GetResult, view: memoryview) -> int:
+        """Take the first part of a long body, or a little more, and leave the rest."""
+        done = 0
+        async for chunk in result.chunks():
+            view[done : done + len(chunk)] = chunk
+            done += len(chunk)
+            if done >= self._config.part_bytes:
+                break
+        return done
+
+    async def _complete(self, view: memoryview, done: int, meta: BlobMeta) -> None:
+        """Fetch what lies behind `done` and check the whole; once more if the CRC disagrees."""
+        from blobio.checksum import crc32c
+
+        for last_try in (False, True):
+            await self._fill_parts(done, view[done:])
+            if meta.crc32c is None:
+                return
+            found = await asyncio.to_thread(crc32c, view)
+            if found == meta.crc32c:
+                return
+            if last_try:
+                message = (
+                    f"read of {self.url}: the bytes have CRC32C {found:08x}, the store says "
+                    f"{meta.crc32c:08x}"
+                )
+                raise ChecksumMismatch(message, url=self.url, operation="get")
+            done = 0
+
+    async def _fill_parts(self, start: int, buffer: memoryview) -> None:
+        part = self._config.part_bytes
+
+        async def one(offset: int) -> None:
+            await self._fill(start + offset, buffer[offset : offset + part])
+
+        await each(one, range(0, len(buffer), part), window=self._config.window)
+
+    async def _fill(self, start: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `start`, resuming a broken body; return the bytes before the end."""
+        wanted = len(buffer)
+        done = resumes = stuck = 0
+        while done < wanted:
+            before = done
+            try:
+                span = Span(start + done, start + wanted)
+                options = GetOptions(range=span, version=self.version)
+                async with await self._driver.get(self.url.key, options) as result:
+                    self._pin(result)
+                    wanted = min(wanted, result.span.stop - start)
+                    async for chunk in result.chunks():
+                        buffer[done : done + len(chunk)] = chunk
+                        done += len(chunk)
+            except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
+                if isinstance(error, ChecksumMismatch):
+                    done = before
+                resumes += 1
+                stuck = stuck + 1 if done == before else 0
+                if resumes > self._config.resumes:
+                    raise
+                await self._pause(error, stuck)
+        return done
+
+    def _cut(self, start: int, buffer: memoryview) -> memoryview:
+        """Return the part of `buffer` that lies before the end of the blob, as far as known."""
+        return buffer if self.size is None else buffer[: max(0, self.size - start)]
+
+    async def _pause(
+        self, error: TransportFailed | ChecksumMismatch | DeadlineExceeded, stuck: int
+    ) -> None:
+        if not error.retryable or stuck > _STUCK_LIMIT:
+            raise error
+        if stuck:
+            await asyncio.sleep(random.random() * 0.05 * 2**stuck)  # noqa: S311 - jitter
+
+    def _pin(self, result: GetResult) -> None:
+        """Take the first reply's version and size as the truth; refuse any other one."""
+        meta = result.meta
+        if self.version is None and self.size is None:
+            self.size = meta.size
+        if self.version is None:
+            self.version = meta.version
+        elif meta.version is not None and meta.version != self.version:
+            self._changed(f"version {self.version} is now {meta.version}")
+        if self.size is None:
+            self.size = meta.size
+        elif meta.size != self.size:
+            self._changed(f"size {self.size} is now {meta.size}")
+
+    def _changed(self, what: str) -> None:
+        message = f"read of {self.url}: the blob changed underneath ({what}); open it again"
+        raise VersionMismatch(message, url=self.url, operation="get")
+
+
+@final
+class _Preallocated:
+    """A `bytes` of known size that is filled in place.
+
+    `BytesIO.getvalue` hands out its own buffer when nothing else holds it, so a large read costs
+    one copy from the socket's chunks and none at the end.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._buffer = io.BytesIO()
+        if size:
+            self._buffer.seek(size - 1)
+            self._buffer.write(b"\0")
+        self.view = self._buffer.getbuffer()
+
+    def take(self) -> bytes:
+        """Return the bytes; the view is gone."""
+        self.view.release()
+        return self._buffer.getvalue()
+
+
+def coalesce(
+    ranges: Sequence[tuple[int, int]], *, gap: int, limit: int
+) -> list[tuple[Span, tuple[int, ...]]]:
+    """Group ranges whose gap is at most `gap` bytes into spans, in order of their start.
+
+    A span grows beyond `limit` bytes only to hold a single range, or overlapping ones.
+
+    Returns:
+        For each group the span to fetch and the indexes of the ranges it serves.
+
+    Raises:
+        ValueError: A range is negative or ends before it starts.
+    """
+    groups: list[tuple[Span, tuple[int, ...]]] = []
+    for index in sorted(range(len(ranges)), key=lambda i: ranges[i]):
+        span = Span(*ranges[index])
+        if groups:
+            last, members = groups[-1]
+            union = Span(last.start, max(last.stop, span.stop))
+            if span.start < last.stop or (span.start - last.stop <= gap and len(union) <= limit):
+                groups[-1] = (union, (*members, index))
+                continue
+        groups.append((span, (index,)))
+    return groups

@@ -1,0 +1,202 @@
+"""`PartWriter`: a stream of parts becomes one blob, or nothing.
+
+The first part is held back: a body of one part or less is a single PUT. From the second part on
+they go out side by side, `WriteConfig.window` at a time, within the context's byte budget. The one
+request that publishes is sent by `finish`; anything else that happens ends in `abort`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Final, final
+
+from blobio.config import WriteConfig
+from blobio.core.flow import ByteBudget, settle
+from blobio.drivers.base import Driver, Upload
+from blobio.errors import Unsupported
+from blobio.url import BlobUrl
+from blobio.values import Body, Capabilities, PartToken, PutOptions, PutResult
+
+__all__ = ["PartBuffer", "PartWriter", "part_size"]
+
+_GROWTH_STEPS: Final = 10
+_MIB: Final = 1 << 20
+
+
+def part_size(index: int, total: int | None, first: int, limits: Capabilities) -> int:
+    """Return how many bytes part `index` should have.
+
+    With a known total all parts have one size, `first` or as much as the store's number of parts
+    demands. Otherwise the size doubles each time a tenth of the parts is used up, which brings
+    10,000 parts of 8 MiB to 8 TiB, unless the store wants equal parts.
+    """
+    size = min(max(first, limits.min_part_bytes), limits.max_part_bytes)
+    if total is not None:
+        needed = -(-total // limits.max_parts)
+        if needed > size:
+            size = -(-needed // _MIB) * _MIB
+    elif not limits.equal_parts:
+        size <<= index * _GROWTH_STEPS // limits.max_parts
+    return min(size, limits.max_part_bytes)
+
+
+@final
+class PartBuffer:
+    """Collects what is written, in pieces of any size, into one part after another."""
+
+    def __init__(self, part_bytes: int) -> None:
+        self.part_bytes = part_bytes
+        self._data = bytearray()
+
+    def fill(self, view: memoryview) -> int:
+        """Copy as much of `view` as the part has room for; return how much."""
+        room = self.part_bytes - len(self._data)
+        piece = view[:room]
+        self._data += piece
+        return len(piece)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the part has its size."""
+        return len(self._data) >= self.part_bytes
+
+    def take(self) -> bytearray:
+        """Hand the part over and start the next one, of the same size until told otherwise."""
+        data, self._data = self._data, bytearray()
+        return data
+
+
+@final
+class PartWriter:
+    """Writes one blob from parts handed over in order.
+
+    A failure of any part is raised by the next call, and leaves nothing behind once `abort` has
+    returned. Not for use from two tasks at once.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        url: BlobUrl,
+        options: PutOptions,
+        config: WriteConfig,
+        budget: ByteBudget,
+    ) -> None:
+        self.url = url
+        self._driver = driver
+        self._options = options
+        self._config = config
+        self._budget = budget
+        self._held: Body | None = None
+        self._upload: Upload | None = None
+        self._tasks: list[asyncio.Task[PartToken]] = []
+        self._failure: BaseException | None = None
+        self._window = asyncio.Semaphore(config.window)
+        self._offset = 0
+        self._done = False
+
+    @property
+    def next_part_bytes(self) -> int:
+        """The size the next part handed to `write_part` must have."""
+        index = len(self._tasks) + (self._held is not None)
+        size = self._options.size
+        return part_size(index, size, self._config.part_bytes, self._driver.capabilities)
+
+    async def write_part(self, body: Body) -> int:
+        """Take over one full part; wait only while the window is full.
+
+        `body` has `next_part_bytes`, belongs to the writer from now on and must not change.
+
+        Returns:
+            The size that the part after this one must have.
+
+        Raises:
+            BlobError: This or an earlier part failed; call `abort`.
+        """
+        if self._held is not None:
+            await self._send(self._held)
+        self._held = body
+        return self.next_part_bytes
+
+    async def write_all(self, body: Body) -> PutResult:
+        """Write and publish a whole blob that is in memory; see `finish`."""
+        view = memoryview(body)
+        size = self.next_part_bytes
+        start = 0
+        try:
+            while len(view) - start > size:
+                part, start = view[start : start + size], start + size
+                size = await self.write_part(part)
+            return await self.finish(view[start:] if start else body)
+        except BaseException:
+            await self.abort()
+            raise
+
+    async def finish(self, last: Body) -> PutResult:
+        """Publish everything, with `last` (which may be empty) as the end.
+
+        If this is cancelled while the publishing request is under way, the blob may appear, whole;
+        otherwise nothing does.
+
+        Raises:
+            BlobError: Nothing was published (see the error for the one exception, a reply that was
+                lost for good); call `abort`.
+        """
+        if self._upload is None and self._held is None:
+            result = await self._driver.put(self.url.key, last, self._options)
+        elif self._upload is None and self._held is not None and not len(last):
+            result = await self._driver.put(self.url.key, self._held, self._options)
+        else:
+            if self._held is not None:
+                held, self._held = self._held, None
+                await self._send(held)
+            if len(last):
+                await self._send(last)
+            assert self._upload is not None
+            parts = [await task for task in self._tasks]
+            result = await self._upload.complete(parts, size=self._offset)
+        self._held = None
+        self._done = True
+        return result
+
+    async def abort(self) -> None:
+        """Stop, and take back every part that was sent. Idempotent; nothing after `finish`."""
+        self._held = None
+        if self._done:
+            return
+        self._done = True
+        await settle(self._tasks)
+        if self._upload is not None:
+            await self._upload.abort()
+
+    async def _send(self, body: Body) -> None:
+        limits = self._driver.capabilities
+        if len(self._tasks) >= limits.max_parts:
+            message = (
+                f"write of {self.url}: the store takes {limits.max_parts} parts and all are used "
+                f"at {self._offset} bytes; raise WriteConfig.part_bytes or pass the size"
+            )
+            raise Unsupported(message, url=self.url, operation="put")
+        if self._upload is None:
+            self._upload = await self._driver.begin_upload(self.url.key, self._options)
+        await self._window.acquire()
+        try:
+            if self._failure is not None:
+                raise self._failure
+            await self._budget.acquire(len(body))
+        except BaseException:
+            self._window.release()
+            raise
+        offset = self._offset
+        self._offset += len(body)
+        task = asyncio.ensure_future(self._upload.put_part(len(self._tasks), offset, body))
+        # a callback, since a task that is cancelled before its first step runs no `finally`
+        task.add_done_callback(functools.partial(self._part_ended, len(body)))
+        self._tasks.append(task)
+
+    def _part_ended(self, size: int, task: asyncio.Task[PartToken]) -> None:
+        self._budget.release(size)
+        self._window.release()
+        if not task.cancelled() and self._failure is None:
+            self._failure = task.exception()
