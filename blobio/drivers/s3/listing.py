@@ -1,0 +1,183 @@
+"""Ask for a page of a listing and read it, fast: a million keys are a thousand pages. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final, final
+from urllib.parse import unquote_plus
+from xml.parsers import expat
+
+from blobio.drivers.s3.addressing import query_string
+from blobio.drivers.s3.replies import quoted
+from blobio.drivers.s3.xml import refuse_dtd
+from blobio.errors import RequestFailed
+from blobio.values import BlobMeta, ListOptions, ListPage, Version
+
+__all__ = ["PAGE_SIZE", "page_query", "parse_page"]
+
+PAGE_SIZE: Final = 1000
+
+
+def page_query(prefix: str, options: ListOptions, token: str | None) -> str:
+    """Return the query of a ListObjectsV2 request."""
+    pairs = [("list-type", "2"), ("encoding-type", "url")]
+    if token is not None:
+        pairs.append(("continuation-token", token))
+    elif options.start_after:
+        pairs.append(("start-after", options.start_after))
+    if options.delimiter:
+        pairs.append(("delimiter", options.delimiter))
+    pairs.append(("max-keys", str(min(options.page_size, PAGE_SIZE))))
+    if prefix:
+        pairs.append(("prefix", prefix))
+    return query_string(sorted(pairs))
+
+
+def parse_page(body: bytes, subject: str) -> ListPage:
+    """Read a ListBucketResult.
+
+    Objects in the form that S3 and most stores write are cut out by one regular expression, the
+    rest of the document goes through expat; a page with any other form goes there whole. A key
+    of a full page costs 6 microseconds the first way, three times that the second.
+
+    Args:
+        body: The document.
+        subject: What was listed, for errors.
+
+    Raises:
+        RequestFailed: It is not a listing, not well-formed, or says that more follows without
+            saying how to ask for it.
+    """
+    refuse_dtd(body, subject)
+    reader = _Reader()
+    try:
+        text = body.decode().lstrip()
+        pieces = _PLAIN_ENTRY.split(text) if "<!" not in text else [text]
+        if len(pieces) // _PIECES != text.count("<Contents"):
+            pieces = [text]
+        reader.read("".join(pieces[::_PIECES]))
+        is_encoded = reader.page.get("EncodingType") == "url"
+        entries = [
+            (e["Key"], e["LastModified"], e.get("ETag", ""), e["Size"]) for e in reader.entries
+        ]
+        fields = [pieces[n::_PIECES] for n in range(1, _PIECES)]
+        blobs = [
+            _blob(*entry, is_encoded=is_encoded) for entry in entries or zip(*fields, strict=True)
+        ]
+    except (expat.ExpatError, ValueError, KeyError) as error:
+        message = f"the listing of {subject} cannot be read: {error!r}"
+        raise RequestFailed(message, url=subject, operation="list", retryable=True) from error
+    return ListPage(
+        blobs=blobs,
+        prefixes=[_name(one, is_encoded=is_encoded) for one in reader.prefixes],
+        token=_next_token(reader, subject),
+    )
+
+
+# Key, LastModified, ETag, checksums, Size, then owner and storage class. A key with an entity or a
+# carriage return in it is not matched, since XML would read it differently.
+_PLAIN_ENTRY: Final = re.compile(
+    r"<Contents>\s*<Key>([^<&\r]*)</Key>\s*<LastModified>([^<&]*Z)</LastModified>\s*"
+    r"<ETag>(?:&quot;|\")?([^<&\"]*)(?:&quot;|\")?</ETag>\s*"
+    r"(?:<Checksum(?:Algorithm|Type)>[^<]*</Checksum(?:Algorithm|Type)>\s*)*"
+    r"<Size>([0-9]+)</Size>\s*"
+    r"(?:<Owner>(?:\s*<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*\s*</Owner>\s*)?"
+    r"(?:<StorageClass>[^<]*</StorageClass>\s*)?</Contents>"
+)
+
+
+_PIECES: Final = 5  # what `split` gives an entry: the text before it and its four fields
+
+
+def _next_token(reader: _Reader, subject: str) -> str | None:
+    if reader.root != "ListBucketResult":
+        message = f"the listing of {subject} came back as <{reader.root}>"
+        raise RequestFailed(message, url=subject, operation="list")
+    if reader.page.get("IsTruncated") != "true":
+        return None
+    token = reader.page.get("NextContinuationToken")
+    if not token:
+        message = f"the listing of {subject} goes on, but the store gives no continuation token"
+        raise RequestFailed(message, url=subject, operation="list")
+    return token
+
+
+def _name(text: str, *, is_encoded: bool) -> str:
+    """Decode a key or prefix.
+
+    S3 writes a space as `+` and a plus as `%2B`, measured against S3 itself at
+    https://github.com/brekkylab/backlot/issues/178, read 2026-11-24. A store that does not say
+    that it encoded the names did not.
+    """
+    return unquote_plus(text) if is_encoded and ("%" in text or "+" in text) else text
+
+
+def _blob(key: str, modified: str, etag: str, size: str, *, is_encoded: bool) -> BlobMeta:
+    time = datetime.fromisoformat(modified)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    mtime = time.timestamp()
+    return BlobMeta(
+        key=_name(key, is_encoded=is_encoded),
+        size=int(size),
+        mtime=mtime,
+        ctime=mtime,
+        version=Version(quoted(etag)) if etag else None,
+    )
+
+
+@final
+class _Reader:
+    """Collects the text of elements by depth: root, its children, the children of entries.
+
+    Attributes:
+        root: Name of the root element.
+        page: Text of the root's plain children.
+        entries: One dictionary an object.
+        prefixes: Text of each `CommonPrefixes/Prefix`.
+    """
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.page: dict[str, str] = {}
+        self.entries: list[dict[str, str]] = []
+        self.prefixes: list[str] = []
+        self._depth = 0
+        self._group = ""
+        self._entry: dict[str, str] = {}
+        self._text = ""
+
+    def read(self, text: str) -> None:
+        """Parse the document in one pass."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._data
+        parser.Parse(text, True)  # noqa: FBT003 - expat takes it by position
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        self._depth += 1
+        self._text = ""
+        if self._depth == 2:  # noqa: PLR2004 - a child of the root
+            self._group = name
+            if name in ("Contents", "CommonPrefixes"):
+                self._entry = {}
+        elif self._depth == 1:
+            self.root = name.rpartition(":")[2]
+
+    def _data(self, text: str) -> None:
+        self._text += text
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._depth == 2:  # noqa: PLR2004 - a field of an entry
+            self._entry[name] = self._text
+        elif self._depth == 1:
+            if self._group == "Contents":
+                self.entries.append(self._entry)
+            elif self._group == "CommonPrefixes":
+                self.prefixes.append(self._entry["Prefix"])
+            else:
+                self.page[name] = self._text

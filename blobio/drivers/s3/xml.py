@@ -1,0 +1,93 @@
+"""Read and write the small XML of S3's replies and requests. No DTD, no entities, no namespaces.
+
+Listings have their own reader in `listing`, which is the one that must be fast.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from blobio.errors import RequestFailed
+
+__all__ = ["child", "children", "escape", "local_name", "parse", "refuse_dtd", "root_name"]
+
+_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>)?\s*<([A-Za-z]+)[\s/>]")
+# What XML 1.0 can carry at all, even escaped.
+_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def is_legal(text: str) -> bool:
+    """Tell if `text` can be written in XML 1.0."""
+    return _ILLEGAL.search(text) is None
+
+
+def escape(text: str) -> str:
+    """Escape text for an element; line breaks too, which a parser would otherwise normalise."""
+    return (
+        text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace('"', "&quot;")
+        .replace("\r", "&#13;")
+        .replace("\n", "&#10;")
+        .replace("\t", "&#9;")
+    )
+
+
+def root_name(body: bytes) -> str | None:
+    """Return the name of the root element, or None if `body` does not start like XML.
+
+    S3 may send white space before the document while it works, to keep the connection alive.
+    """
+    match = _ROOT.match(body)
+    return match.group(1).decode() if match else None
+
+
+def refuse_dtd(body: bytes, subject: str) -> None:
+    """Refuse a document that declares anything, or hides it in another encoding.
+
+    Raises:
+        RequestFailed: It has a DOCTYPE, or is not in an ASCII-compatible encoding.
+    """
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body or b"\0" in body:
+        message = f"the XML that came back for {subject} declares entities; refused"
+        raise RequestFailed(message, url=subject)
+
+
+def parse(body: bytes, expected: str, subject: str) -> ET.Element:
+    """Parse a reply whose root must be `expected`.
+
+    Raises:
+        RequestFailed: It is something else, or not well-formed.
+    """
+    refuse_dtd(body, subject)
+    try:
+        # No DTD can be in there, so no entity can be defined, expanded or fetched.
+        root = ET.fromstring(body.strip())  # noqa: S314
+    except ET.ParseError as error:
+        message = f"the reply for {subject} is not XML: {error}"
+        raise RequestFailed(message, url=subject, retryable=True) from error
+    if local_name(root) != expected:
+        message = f"the reply for {subject} is <{local_name(root)}>, not <{expected}>"
+        raise RequestFailed(message, url=subject)
+    return root
+
+
+def local_name(element: ET.Element) -> str:
+    """Return the tag without its namespace; stores differ in whether they declare one."""
+    return element.tag.rpartition("}")[2]
+
+
+def children(element: ET.Element, name: str) -> list[ET.Element]:
+    """Return the children called `name`, in order."""
+    return [one for one in element if local_name(one) == name]
+
+
+def child(element: ET.Element, name: str) -> str | None:
+    """Return the text of the first child called `name`, or None."""
+    for one in element:
+        if local_name(one) == name:
+            return one.text or ""
+    return None
