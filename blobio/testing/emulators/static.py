@@ -61,13 +61,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Open the file that the path names, if it is a regular one below the root."""
         name = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).lstrip("/")
         try:
-            real = os.path.realpath(os.path.join(self.root, name))  # noqa: PTH118 - `name` may be odd
+            real = os.path.realpath(os.path.join(self.root, name))
         except ValueError:  # NUL in the name
             return None
-        if os.path.commonpath([real, self.root]) != self.root or not os.path.isfile(real):  # noqa: PTH113
+        if os.path.commonpath([real, self.root]) != self.root or not os.path.isfile(real):
             return None
         try:
-            return open(real, "rb")  # noqa: PTH123 - the caller closes it
+            return open(real, "rb")
         except OSError:
             return None
 
