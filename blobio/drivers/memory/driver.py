@@ -12,8 +12,9 @@ import google_crc32c
 
 from blobio.drivers.base import GetResult
 from blobio.drivers.memory.store import Content, MemoryStore
+from blobio.drivers.parts import PartTable
 from blobio.drivers.ranges import resolve
-from blobio.errors import IsDirectory, NotFound, RequestFailed, Unsupported, UploadLost
+from blobio.errors import IsDirectory, NotFound, Unsupported, UploadLost
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
@@ -173,24 +174,24 @@ class MemoryUpload:
         self._store = store
         self._url = url
         self._options = options
-        self._parts: dict[int, tuple[int, bytes]] | None = {}
+        self._table = PartTable(url)
+        self._parts: dict[int, bytes] | None = {}
 
     async def put_part(self, index: int, offset: int, body: Body) -> PartToken:
         """Keep a copy of one part; see `Upload.put_part`. A part sent again replaces the first."""
         await asyncio.sleep(0)
-        self._open_parts()[index] = (offset, bytes(body))
-        return PartToken(str(index))
+        self._open_parts()[index] = data = bytes(body)
+        return self._table.add(index, offset, len(data))
 
     async def complete(self, parts: Sequence[PartToken], *, size: int) -> PutResult:
         """Join the parts and publish; see `Upload.complete`.
 
         Raises:
-            RequestFailed: The parts named are not all that were sent, in index order, each starting
-                where the one before ended; or they do not add up to `size`.
+            RequestFailed: The parts do not make a blob of `size` bytes; see `PartTable.check`.
         """
-        data = self._join(parts)
-        if len(data) != size:
-            raise self._refused(f"the parts hold {len(data)} bytes, not {size}")
+        sent = self._open_parts()
+        self._table.check(parts, size)
+        data = b"".join(sent[index] for index in range(len(sent)))
         result = await _commit(self._store, self._url, data, self._options)
         self._parts = None
         return result
@@ -199,27 +200,11 @@ class MemoryUpload:
         """Forget the parts; see `Upload.abort`."""
         self._parts = None
 
-    def _open_parts(self) -> dict[int, tuple[int, bytes]]:
+    def _open_parts(self) -> dict[int, bytes]:
         if self._parts is None:
             message = f"upload of {self._url}: it is already completed or aborted"
             raise UploadLost(message, url=self._url, operation="put")
         return self._parts
-
-    def _join(self, tokens: Sequence[PartToken]) -> bytes:
-        sent = self._open_parts()
-        indexes = range(len(sent))
-        if sorted(sent) != list(indexes) or list(tokens) != [str(index) for index in indexes]:
-            raise self._refused(f"parts {list(tokens)} were named, {sorted(sent)} were sent")
-        end = 0
-        for index in indexes:
-            offset, data = sent[index]
-            if offset != end:
-                raise self._refused(f"part {index} starts at byte {offset}, not {end}")
-            end += len(data)
-        return b"".join(sent[index][1] for index in indexes)
-
-    def _refused(self, why: str) -> RequestFailed:
-        return RequestFailed(f"upload of {self._url}: {why}", url=self._url, operation="put")
 
 
 @final

@@ -1,0 +1,24 @@
+"""The local file system: a key is a path, relative or absolute, exactly as given.
+
+`staging` publishes files atomically and is also what the blocking file object writes through;
+`special` is for what cannot be replaced (pipes, devices, descriptors); `tree` lists; `reading` and
+`writing` are the verbs as functions that block; `threads` runs those; `driver` speaks the contract.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobio.drivers.local.driver import LocalDriver
+from blobio.url import BlobUrl
+
+if TYPE_CHECKING:
+    from blobio.drivers.registry import DriverServices
+
+__all__ = ["LocalDriver", "make"]
+
+
+def make(url: BlobUrl, services: DriverServices) -> LocalDriver:
+    """Make the driver of this machine's files."""
+    del url  # there is one file system
+    return LocalDriver(durable=services.config.write.durable)
