@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, final
 from urllib.parse import quote, urlsplit
 
@@ -16,14 +16,14 @@ __all__ = [
     "Endpoint",
     "is_region",
     "locate",
-    "quote_key",
     "query_string",
+    "quote_key",
 ]
 
 DEFAULT_REGION: Final = "us-east-1"
 MAX_KEY_BYTES: Final = 1024
 
-# A virtual host needs a DNS label: a name with a dot is outside the endpoint's wildcard certificate.
+# A virtual host needs a DNS label: a name with a dot leaves the endpoint's wildcard certificate.
 _DNS_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _DNS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,40}")
@@ -67,10 +67,6 @@ class Endpoint:
         """Return the URL of the bucket with an escaped `query`."""
         return f"{self.base}{self.bucket_path}?{query}"
 
-    def moved(self, url: str, old: Endpoint) -> str:
-        """Return `url`, which was made by `old`, at this endpoint."""
-        return self.base + url[len(old.base) :]
-
 
 def quote_key(key: str) -> str:
     """Escape a key for a path: once, `/` kept, dot segments left as they are.
@@ -95,7 +91,7 @@ def query_string(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def is_region(text: str) -> bool:
-    """Tell if `text` may stand in a host name as a region; what a store sends is checked by this."""
+    """Tell if `text` may stand in a host name as a region; stores' answers are checked by this."""
     return _REGION.fullmatch(text) is not None
 
 
@@ -149,8 +145,3 @@ def _custom(endpoint_url: str) -> tuple[str, str, str]:
         message = f"endpoint_url must be http(s)://host[:port], not {redact(endpoint_url)!r}"
         raise InvalidConfig(message)
     return parts.scheme, host.removesuffix(_DEFAULT_PORTS[parts.scheme]), parts.path.rstrip("/")
-
-
-def with_region(endpoint: Endpoint, region: str) -> Endpoint:
-    """Return a custom endpoint that is signed for another region; its host stays."""
-    return replace(endpoint, region=region)

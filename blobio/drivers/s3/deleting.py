@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from blobio.config import S3Config
-from blobio.drivers.s3 import xml
+from blobio.drivers.s3 import markup
 from blobio.drivers.s3.addressing import Endpoint, quote_key
 from blobio.drivers.s3.errors import error_for
 from blobio.drivers.s3.headers import content_md5
@@ -23,7 +23,7 @@ _STATUS_OF: Final = {"AccessDenied": 403, "InternalError": 500, "SlowDown": 503,
 
 def fits_batch(key: str) -> bool:
     """Tell if XML can carry `key`; control characters cannot be written in XML 1.0 at all."""
-    return xml.is_legal(key)
+    return markup.is_legal(key)
 
 
 def batch_request(
@@ -36,7 +36,7 @@ def batch_request(
     """
     for key in keys:
         quote_key(key)  # refuses what cannot be a key
-    names = "".join([f"<Object><Key>{xml.escape(key)}</Key></Object>" for key in keys])
+    names = "".join([f"<Object><Key>{markup.escape(key)}</Key></Object>" for key in keys])
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -62,13 +62,15 @@ def parse_batch(response: Response, keys: Sequence[str], bucket: str) -> list[De
         RequestFailed: The reply is no DeleteResult, or speaks of a key that was not asked for.
     """
     subject = f"s3://{bucket}/"
-    root = xml.parse(response.body, "DeleteResult", subject)
+    root = markup.parse(response.body, "DeleteResult", subject)
     failures: dict[str, Response] = {}
-    for element in xml.children(root, "Error"):
-        code = xml.child(element, "Code") or "InternalError"
-        detail = xml.child(element, "Message") or ""
-        body = f"<Code>{xml.escape(code)}</Code><Message>{xml.escape(detail)}</Message>".encode()
-        failures[xml.child(element, "Key") or ""] = Response(
+    for element in markup.children(root, "Error"):
+        code = markup.child(element, "Code") or "InternalError"
+        detail = markup.child(element, "Message") or ""
+        body = (
+            f"<Code>{markup.escape(code)}</Code><Message>{markup.escape(detail)}</Message>".encode()
+        )
+        failures[markup.child(element, "Key") or ""] = Response(
             status=_STATUS_OF.get(code, 400),
             headers=response.headers,
             body=body,

@@ -29,7 +29,29 @@ from blobio.errors import (
 from blobio.transport.message import Response
 from blobio.values import CreateOnly, Overwrite, ReplaceIf, WriteMode
 
-__all__ = ["ErrorBody", "error_body", "error_for", "raise_for", "version_mismatch"]
+__all__ = [
+    "RETRYABLE_CODES",
+    "ErrorBody",
+    "error_body",
+    "error_for",
+    "raise_for",
+    "version_mismatch",
+]
+
+
+RETRYABLE_CODES: Final = frozenset(
+    {
+        "BadDigest",  # the body was damaged on the way; it is sent again from memory
+        "InternalError",
+        "RequestTimeout",  # a 400
+        "ServiceUnavailable",
+        "SlowDown",
+        "TooManyRequests",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+"""Codes that may pass, whatever the status they come with."""
 
 
 class ErrorBody(NamedTuple):
@@ -99,6 +121,8 @@ _BY_STATUS: Final = {
     503: _Entry(RateLimited),
 }
 
+_RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+
 _FIELDS: Final = {
     name: re.compile(rb"<" + name.encode() + rb">([^<]*)</" + name.encode() + rb">")
     for name in ("Code", "Message", "Region", "RequestId")
@@ -149,12 +173,12 @@ def error_for(
         status=response.status,
         code=said.code or None,
         request_id=response.headers.get("x-amz-request-id") or said.request_id or None,
-        retryable=_is_retryable(kind, response.status),
+        retryable=(
+            kind.default_retryable
+            or said.code in RETRYABLE_CODES
+            or response.status in _RETRYABLE_STATUS
+        ),
     )
-
-
-def _is_retryable(kind: type[BlobError], status: int) -> bool:
-    return kind.default_retryable or status in (408, 429, 500, 502, 503, 504)
 
 
 def raise_for(

@@ -35,7 +35,7 @@ __all__ = [
     "write_token",
 ]
 
-TOKEN_NAME: Final = "blobio-write"
+TOKEN_NAME: Final = "blobio-write"  # noqa: S105 - the name, not the token
 """Metadata name of the random token that lets a conditional write recognise its own success."""
 
 CARRIED: Final = (

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from blobio.drivers.s3.errors import error_body
-from blobio.drivers.s3.xml import root_name
+from blobio.drivers.s3.errors import RETRYABLE_CODES, error_body
+from blobio.drivers.s3.markup import root_name
 from blobio.transport.message import Request, Response
 from blobio.transport.retry import Verdict, judge_status
 
 __all__ = ["judge"]
 
-_RETRY: Final = frozenset(
-    {
-        "BadDigest",  # the body was damaged on the way; it is sent again from memory
-        "InternalError",
-        "RequestTimeout",  # a 400
-        "ServiceUnavailable",
-        "SlowDown",
-        "TooManyRequests",
-        "XAmzContentChecksumMismatch",
-        "XAmzContentSHA256Mismatch",
-    }
-)
 _EXPIRED: Final = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"}
 )
@@ -44,17 +32,16 @@ def judge(request: Request, response: Response) -> Verdict:
     """
     if response.status < _FIRST_FAILURE:
         return _judge_success(request, response)
+    if request.method == "HEAD":
+        return _judge_bare(request, response)
     code = error_body(response.body).code
-    if code in _RETRY:
+    is_create_only = request.method == "PUT" and "if-none-match" in request.headers
+    if code in RETRYABLE_CODES or (code in _RACES and is_create_only):
         return Verdict.RETRY
     if code in _EXPIRED:
         return Verdict.REAUTHENTICATE
     if code == "RequestTimeTooSkewed":
         return Verdict.RESYNC
-    if code in _RACES and request.method == "PUT" and "if-none-match" in request.headers:
-        return Verdict.RETRY
-    if request.method == "HEAD":
-        return _judge_bare(response)
     return judge_status(request, response)
 
 
@@ -69,12 +56,12 @@ def _judge_success(request: Request, response: Response) -> Verdict:
     if not in_body or response.status != _OK:
         return Verdict.DONE
     root = root_name(response.body)
-    if root is None or (root == "Error" and error_body(response.body).code in _RETRY):
+    if root is None or (root == "Error" and error_body(response.body).code in RETRYABLE_CODES):
         return Verdict.RETRY
     return Verdict.DONE
 
 
-def _judge_bare(response: Response) -> Verdict:
+def _judge_bare(request: Request, response: Response) -> Verdict:
     """Judge the failure of a HEAD, which has no body to tell its code.
 
     An expired token answers a bare 400, as does a wrong region (then with the right one beside
@@ -85,4 +72,4 @@ def _judge_bare(response: Response) -> Verdict:
         return Verdict.REAUTHENTICATE
     if response.status == _FORBIDDEN:
         return Verdict.RESYNC
-    return judge_status(Request(method="HEAD", url=""), response)
+    return judge_status(request, response)

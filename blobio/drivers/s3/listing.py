@@ -9,8 +9,8 @@ from urllib.parse import unquote_plus
 from xml.parsers import expat
 
 from blobio.drivers.s3.addressing import query_string
+from blobio.drivers.s3.markup import refuse_dtd
 from blobio.drivers.s3.replies import quoted
-from blobio.drivers.s3.xml import refuse_dtd
 from blobio.errors import RequestFailed
 from blobio.values import BlobMeta, ListOptions, ListPage, Version
 

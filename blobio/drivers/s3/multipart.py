@@ -1,4 +1,4 @@
-"""Requests and replies of an upload in parts, and the checksum of the whole from its parts. Pure."""
+"""Requests and replies of an upload in parts, and the checksum of the whole. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import final
 
 from blobio import checksum
 from blobio.drivers.s3 import headers as h
-from blobio.drivers.s3 import xml
+from blobio.drivers.s3 import markup
 from blobio.drivers.s3.addressing import query_string
 from blobio.drivers.s3.replies import quoted
 from blobio.drivers.s3.wire import CopyPlan, Wire
@@ -23,10 +23,13 @@ __all__ = [
     "abort_request",
     "check_completion",
     "complete_request",
+    "composite_crc32c",
     "create_request",
-    "part_copy_request",
-    "part_request",
     "parse_created",
+    "part_copy_request",
+    "part_from_reply",
+    "part_request",
+    "whole_crc32c",
 ]
 
 
@@ -107,11 +110,11 @@ def parse_created(
     Raises:
         RequestFailed: It is something else.
     """
-    root = xml.parse(body, "InitiateMultipartUploadResult", subject)
+    root = markup.parse(body, "InitiateMultipartUploadResult", subject)
     has_crc32c = crc32c and headers.get("x-amz-checksum-algorithm") == "CRC32C"
     return UploadTarget(
         key,
-        xml.child(root, "UploadId") or "",
+        markup.child(root, "UploadId") or "",
         has_crc32c=has_crc32c,
         is_full_object=has_crc32c and headers.get("x-amz-checksum-type") == "FULL_OBJECT",
     )
@@ -158,7 +161,7 @@ def complete_request(
         if target.has_crc32c and part.crc32c is not None:
             crc = f"<ChecksumCRC32C>{checksum.to_base64(part.crc32c)}</ChecksumCRC32C>"
         rows.append(
-            f"<Part>{crc}<ETag>{xml.escape(part.etag)}</ETag>"
+            f"<Part>{crc}<ETag>{markup.escape(part.etag)}</ETag>"
             f"<PartNumber>{number}</PartNumber></Part>"
         )
     body = (

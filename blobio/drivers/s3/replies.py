@@ -18,8 +18,7 @@ __all__ = ["full_crc32c", "http_time", "md5_of", "meta_of", "put_result", "quote
 _HEX_MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 _HTTP_DATE: Final = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _MONTHS: Final = {
-    name: number
-    for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+    "JanFebMarAprMayJunJulAugSepOctNovDec"[3 * n : 3 * n + 3]: n + 1 for n in range(12)
 }
 
 

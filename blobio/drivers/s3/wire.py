@@ -1,4 +1,4 @@
-"""Build the requests for single objects. Pure; listings, deletes and uploads have their own modules.
+"""Build the requests for single objects; listings, deletes and uploads have own modules. Pure.
 
 Every request here is idempotent in the sense of the transport: sent twice it has the effect of
 once, or, for conditional writes, `writing` reconciles what the store then says.

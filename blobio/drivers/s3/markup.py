@@ -8,10 +8,21 @@ from __future__ import annotations
 import re
 from typing import Final
 from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
 
 from blobio.errors import RequestFailed
 
-__all__ = ["child", "children", "escape", "local_name", "parse", "refuse_dtd", "root_name"]
+__all__ = [
+    "Element",
+    "child",
+    "children",
+    "escape",
+    "is_legal",
+    "local_name",
+    "parse",
+    "refuse_dtd",
+    "root_name",
+]
 
 _ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>)?\s*<([A-Za-z]+)[\s/>]")
 # What XML 1.0 can carry at all, even escaped.
@@ -56,7 +67,7 @@ def refuse_dtd(body: bytes, subject: str) -> None:
         raise RequestFailed(message, url=subject)
 
 
-def parse(body: bytes, expected: str, subject: str) -> ET.Element:
+def parse(body: bytes, expected: str, subject: str) -> Element:
     """Parse a reply whose root must be `expected`.
 
     Raises:
@@ -75,17 +86,17 @@ def parse(body: bytes, expected: str, subject: str) -> ET.Element:
     return root
 
 
-def local_name(element: ET.Element) -> str:
+def local_name(element: Element) -> str:
     """Return the tag without its namespace; stores differ in whether they declare one."""
     return element.tag.rpartition("}")[2]
 
 
-def children(element: ET.Element, name: str) -> list[ET.Element]:
+def children(element: Element, name: str) -> list[Element]:
     """Return the children called `name`, in order."""
     return [one for one in element if local_name(one) == name]
 
 
-def child(element: ET.Element, name: str) -> str | None:
+def child(element: Element, name: str) -> str | None:
     """Return the text of the first child called `name`, or None."""
     for one in element:
         if local_name(one) == name:
