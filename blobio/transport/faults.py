@@ -56,7 +56,7 @@ _RULES: Final = (
     _Rule((aiohttp.ClientPayloadError,), "the body ended early"),
     _Rule((aiohttp.ClientResponseError,), "the reply is not HTTP"),
     _Rule((ssl.SSLError,), "TLS failed"),
-    _Rule((asyncio.TimeoutError,), "no reply in time"),
+    _Rule((asyncio.TimeoutError,), "no progress"),
     _Rule((aiohttp.ClientError, OSError, EOFError), "the connection broke"),
     _Rule((RuntimeError,), "the connection is closed"),
     _Rule((ValueError,), "the request cannot be sent", retryable=False, sent=False),
