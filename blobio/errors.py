@@ -126,11 +126,14 @@ class BlobError(OSError):
 
     def __reduce__(self) -> tuple[object, ...]:
         fields = {name: value for name, value in self.__dict__.items() if name != "message"}
-        return _rebuild, (type(self), self.message, fields)
+        return _rebuild, (type(self), self.message, self.errno, fields)
 
 
-def _rebuild(kind: type[BlobError], message: str, fields: dict[str, object]) -> BlobError:
+def _rebuild(
+    kind: type[BlobError], message: str, number: int | None, fields: dict[str, object]
+) -> BlobError:
     error = kind(message)
+    error.errno = number  # not in `__dict__`: a slot of OSError
     error.__dict__.update(fields)
     return error
 
