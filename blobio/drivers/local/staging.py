@@ -235,8 +235,8 @@ class StagedFile:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
                 raise
             message = (
-                f"put of {self._path}: its file system has no hard links, without which a file "
-                "cannot be created in one step only if it does not exist"
+                f"put of {self._path}: its file system has no hard links, which this write "
+                "needs to appear in one step"
             )
             raise Unsupported(message, url=self._path, operation="put") from error
 

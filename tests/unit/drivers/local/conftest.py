@@ -1,0 +1,12 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from blobio.drivers.local import LocalDriver
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[LocalDriver]:
+    driver = LocalDriver()
+    yield driver
+    await driver.aclose()
