@@ -227,6 +227,7 @@ class Config:
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
+        cache_bytes: Bound of a `cache_dir`, least recently used copies go first; None for none.
         output_az_paths: Print Azure URLs as `az://`; False prints the https form.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
         on_event: Called with one `Event` for every attempt of every request.
@@ -239,6 +240,7 @@ class Config:
     s3: S3Config = field(default_factory=S3Config)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
+    cache_bytes: int | None = None
     output_az_paths: bool = True
     log_callback: Callable[[str], None] | None = None
     on_event: Callable[[Event], None] | None = None

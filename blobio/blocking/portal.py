@@ -1,7 +1,8 @@
 """The loop thread: how blocking code runs coroutines.
 
-One daemon thread per process runs one event loop, made on first use. `call` hands it a coroutine and
-waits. Crossing over costs some 50 microseconds, so the blocking room crosses once per part or page.
+One daemon thread per process runs one event loop, made on first use. `call` hands it a coroutine
+and waits. Crossing over costs some 50 microseconds, so the blocking room crosses once a part or
+page.
 
 * Ctrl-C, or any exception a signal handler raises in the waiting thread, cancels the coroutine and
   waits until its clean-up is done; a second one stops the waiting.

@@ -10,13 +10,14 @@ from typing import Literal, final, overload
 
 from blobio.config import Config
 from blobio.core import copying, digest, globbing, listing, removing
+from blobio.core.cache import cached_copy
 from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
 from blobio.core.metadata import to_stat
 from blobio.core.opening import AsyncMode, Opening, open_blob
 from blobio.core.stores import Stores
 from blobio.errors import IsDirectory, NotFound, VersionMismatch
-from blobio.url import PathLike
+from blobio.url import BlobUrl, PathLike
 from blobio.values import (
     Body,
     CreateOnly,
@@ -278,9 +279,10 @@ class AsyncContext:
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=dst_version))
         source = copying.End(*self.stores.blob(src, "copy"))
         target = copying.End(*self.stores.blob(dst, "copy"))
-        return await copying.copy(
+        copied = await copying.copy(
             source, target, options, self.config, self.stores.budget, want_md5=return_md5
         )
+        return copied.md5
 
     async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """See `blobio.Context.move`."""
@@ -324,3 +326,34 @@ class AsyncContext:
     ) -> PutResult:
         """See `blobio.Context.write_text`."""
         return await self.write_bytes(path, text.encode(encoding), overwrite=overwrite)
+
+    # Local copies, for files that are not streamed
+
+    async def fetch(self, path: PathLike, local_path: str, version: str | None) -> Version | None:
+        """Download a blob to a local path, replacing what is there; return the version copied."""
+        driver, url = self.stores.blob(path, "read")
+        wanted = None if version is None else Version(version)
+        meta = await driver.head(url.key, version=wanted)
+        source = copying.End(driver, url, meta.version)
+        target = copying.End(*self.stores.blob(local_path, "write"))
+        await copying.copy(source, target, PutOptions(), self.config, self.stores.budget)
+        return meta.version
+
+    async def publish(self, local_path: str, url: BlobUrl, options: PutOptions) -> Version | None:
+        """Upload a local file under a condition; return the version written."""
+        source = copying.End(*self.stores.blob(local_path, "read"))
+        target = copying.End(self.stores.driver(url), url)
+        copied = await copying.copy(source, target, options, self.config, self.stores.budget)
+        return copied.version
+
+    async def cached(self, path: PathLike, cache_dir: str, version: str | None) -> str:
+        """Return the local path of a blob's copy in `cache_dir`; 1 HEAD if it is there already."""
+        driver, url = self.stores.blob(path, "read")
+        meta = await driver.head(url.key, version=None if version is None else Version(version))
+
+        async def download(target: str) -> None:
+            await self.fetch(path, target, meta.version)
+
+        return await cached_copy(
+            cache_dir, url, meta, download, limit_bytes=self.config.cache_bytes
+        )

@@ -26,18 +26,39 @@ from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
 from blobio.errors import AlreadyExists, ChecksumMismatch, Unsupported
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, PutResult
+from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, PutResult, Version
 
-__all__ = ["End", "Way", "copy", "move", "plan"]
+__all__ = ["Copied", "End", "Way", "copy", "move", "plan"]
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a copy: a blob and the driver that serves it."""
+    """One end of a copy: a blob and the driver that serves it.
+
+    Attributes:
+        driver: Serves `url`.
+        url: The blob.
+        version: For a source that is streamed: copy this version or raise `VersionMismatch`.
+    """
 
     driver: Driver
     url: BlobUrl
+    version: Version | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy left behind.
+
+    Attributes:
+        md5: Hex MD5 of the bytes, if it was asked for.
+        version: The version written, or None if the store does not say.
+    """
+
+    md5: str | None
+    version: Version | None
 
 
 class Way(Enum):
@@ -61,8 +82,8 @@ async def copy(
     budget: ByteBudget,
     *,
     want_md5: bool = False,
-) -> str | None:
-    """Copy one blob; return the hex MD5 of its bytes if `want_md5`.
+) -> Copied:
+    """Copy one blob, and learn the hex MD5 of its bytes if `want_md5`.
 
     Requests: by the store 1 COPY (and parts for a large one), plus 1 HEAD for the MD5; streamed
     1 HEAD, 1 GET a part, and what `PartWriter` sends. The content type comes along, and the user's
@@ -78,7 +99,8 @@ async def copy(
     if plan(source, target) is Way.SERVER:
         with contextlib.suppress(Unsupported):
             result = await target.driver.copy(source.url, target.url.key, options)
-            return await _md5_after(target, result, config) if want_md5 else None
+            digest = await _md5_after(target, result, config) if want_md5 else None
+            return Copied(digest, result.version)
     return await _stream(source, target, options, config, budget, want_md5=want_md5)
 
 
@@ -106,8 +128,8 @@ async def _stream(
     budget: ByteBudget,
     *,
     want_md5: bool,
-) -> str | None:
-    meta = await source.driver.head(source.url.key)
+) -> Copied:
+    meta = await source.driver.head(source.url.key, version=source.version)
     reader = RangeReader(
         source.driver, source.url, config.read, size=meta.size, version=meta.version
     )
@@ -130,11 +152,11 @@ async def _stream(
         if crc is not None and crc.value != meta.crc32c:
             message = f"copy of {source.url} to {target.url}: the bytes read are not those stored"
             raise ChecksumMismatch(message, url=source.url, operation="copy")
-        await writer.finish(held)
+        result = await writer.finish(held)
     except BaseException:
         await writer.abort()
         raise
-    return digest.hexdigest() if digest is not None else None
+    return Copied(digest.hexdigest() if digest is not None else None, result.version)
 
 
 def _blocks(reader: RangeReader, size: int, part: int, window: int) -> AsyncGenerator[bytes, None]:

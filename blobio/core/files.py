@@ -90,10 +90,10 @@ class AsyncReader:
         self._position += len(line)
         return line, ended or len(line) == limit
 
-    def buffered(self) -> bytes:
-        """Return what is here from the position on, without moving."""
+    def buffered(self, limit: int) -> bytes:
+        """Return up to `limit` bytes of what is here from the position on, without moving."""
         offset = self._position - self._block_start
-        return self._block[offset:] if offset >= 0 else b""
+        return self._block[offset : offset + limit] if offset >= 0 else b""
 
     async def fill(self) -> bool:
         """Fetch the block at the position unless it is here; False at the end of the blob."""
@@ -117,7 +117,7 @@ class AsyncReader:
         start = self._position
         try:
             while left > 0:
-                here = self.buffered()[:left]
+                here = self.buffered(left)
                 if not here and left >= _DIRECT_BLOCKS * self._block_bytes:
                     here = await self._reader.read(self._position, self._position + left)
                 elif not here:

@@ -72,10 +72,10 @@ class RangeReader:
         the whole is checked against the store's CRC32C where it has one.
         """
         stuck = 0
-        while True:
+        started: bytes | tuple[_Preallocated, int, BlobMeta] | None = None
+        while started is None:
             try:
                 started = await self._start_whole()
-                break
             except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
                 stuck += 1
                 await self._pause(error, stuck)

@@ -1,0 +1,69 @@
+"""The text layer: `io.TextIOWrapper` that passes a failure on, instead of publishing half a text.
+
+The standard wrapper closes the file below when its `with` block raises and when it is collected,
+which for a blob would publish what was written so far.
+"""
+
+from __future__ import annotations
+
+import io
+from types import TracebackType
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from blobio.blocking.file import BlobWriter
+    from blobio.blocking.staged import StagedWriter
+
+__all__ = ["TextWriter"]
+
+
+@final
+class TextWriter(io.TextIOWrapper):
+    """A text file over a blob writer: publishes on `close`, and only then.
+
+    Args:
+        writer: The binary file below.
+        encoding: As in `open`.
+        errors: As in `open`.
+        newline: As in `open`.
+        partial_writes_on_exc: Publish even if the `with` block raises.
+    """
+
+    def __init__(
+        self,
+        writer: BlobWriter | StagedWriter,
+        *,
+        encoding: str,
+        errors: str | None,
+        newline: str | None,
+        partial_writes_on_exc: bool = False,
+    ) -> None:
+        super().__init__(writer, encoding=encoding, errors=errors, newline=newline)
+        self._writer = writer
+        self._partial = partial_writes_on_exc
+
+    @property
+    def version(self) -> str | None:
+        """The version written, once it is published; None before, or if the store has none."""
+        return self._writer.version
+
+    def abort(self) -> None:
+        """Publish nothing. Idempotent."""
+        self._writer.abort()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or self._partial:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        # The base class would close, and so publish. Dropping the writer aborts it and warns.
+        writer = getattr(self, "_writer", None)
+        if writer is not None and not writer.closed:
+            writer.__del__()
