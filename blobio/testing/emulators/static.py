@@ -118,8 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/octet-stream")
         self.end_headers()
 
-    # typing.override needs Python 3.12
-    def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override]  # noqa: A002 - its name
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
         """Stay quiet: one line per request would cost more than the request."""
 
 
@@ -128,8 +127,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    # typing.override needs Python 3.12
-    def handle_error(self, request: object, client_address: object) -> None:  # type: ignore[explicit-override]
+    def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that hang up: tests do little else."""
 
 
