@@ -8,8 +8,7 @@ over once a page. A context may be used from any thread, survives a fork, and pi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
-from typing import BinaryIO, TextIO, Unpack, cast, final, overload
+from typing import TYPE_CHECKING, BinaryIO, TextIO, Unpack, cast, final, overload
 
 from blobio.blocking.binding import Binding
 from blobio.blocking.opening import BinaryMode, FileOptions, TextMode, open_file
@@ -17,6 +16,9 @@ from blobio.blocking.settings import BlobfileSettings, translate
 from blobio.config import Config
 from blobio.url import PathLike
 from blobio.values import Body, DirEntry, PutResult, Stat
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Context", "create_context"]
 
@@ -32,8 +34,8 @@ class Context:
 
     Paths are URLs or local paths, as `str`, `os.PathLike` or objects with `__blobpath__`. A
     directory of an object store is any prefix of keys that ends in `/`. Every verb may raise,
-    beside what it names: `InvalidUrl` for a path nobody can address, `PermissionDenied`, `RateLimited`,
-    `TransportFailed`, `DeadlineExceeded` and `RequestFailed`, see `blobio.errors`.
+    beside what it names: `InvalidUrl` for a path nobody can address, `PermissionDenied`,
+    `RateLimited`, `TransportFailed`, `DeadlineExceeded` and `RequestFailed`, see `blobio.errors`.
 
     Args:
         config: All settings; None for `Config.from_env()`, read on first use.

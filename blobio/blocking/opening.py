@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, final
 
@@ -153,6 +153,8 @@ def _open_copy(context: Binding, options: FileOptions) -> io.BufferedIOBase:
         cache_dir = os.path.abspath(options.cache_dir)
         path = context.call(lambda core: core.cached(options.path, cache_dir, options.version))
         return open_disk(path, "r", options.buffer_size)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="blobio-") as directory:
         path = os.path.join(directory, "copy")
         context.call(lambda core: core.fetch(options.path, path, options.version))
@@ -172,6 +174,8 @@ def _open_writer(context: Binding, options: FileOptions) -> io.BufferedIOBase:
 
 def _open_staged(context: Binding, url: BlobUrl, options: FileOptions) -> io.BufferedIOBase:
     """Open a temporary file that is uploaded on close; for append it starts as a copy."""
+    import tempfile
+
     directory = tempfile.TemporaryDirectory(prefix="blobio-")
     try:
         path = os.path.join(directory.name, "staged")

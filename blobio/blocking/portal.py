@@ -18,11 +18,11 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, final
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import Future
 
 __all__ = ["EXIT_S", "Closable", "Portal", "abandon", "portal"]
 
@@ -66,6 +66,8 @@ class Portal:
                 "for itself; use blobio.aio there"
             )
             raise RuntimeError(message)
+        from concurrent.futures import Future
+
         outcome: Future[T] = Future()
         tasks: list[asyncio.Task[T]] = []
         try:
@@ -86,6 +88,8 @@ class Portal:
 
     def submit(self, coroutine: Coroutine[object, object, None]) -> None:
         """Run `coroutine` on the loop without waiting; for clean-up from `__del__`."""
+        from concurrent.futures import Future
+
         try:
             self._loop.call_soon_threadsafe(self._start, coroutine, Future(), [])
         except RuntimeError:  # the loop is closed: nothing is open any more
@@ -109,6 +113,8 @@ class Portal:
 
     def shutdown(self) -> None:
         """Clean up, stop the loop and end the thread. Idempotent."""
+        from concurrent.futures import Future
+
         if not self._thread.is_alive():
             return
         outcome: Future[None] = Future()

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobio.drivers.local.driver import LocalDriver
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
+    from blobio.drivers.local.driver import LocalDriver
     from blobio.drivers.registry import DriverServices
 
-__all__ = ["LocalDriver", "make"]
+__all__ = ["make"]
 
 
 def make(url: BlobUrl, services: DriverServices) -> LocalDriver:
     """Make the driver of this machine's files."""
+    # Imported here: the blocking files use `staging` without a loop, and so without asyncio.
+    from blobio.drivers.local.driver import LocalDriver
+
     del url  # there is one file system
     return LocalDriver(durable=services.config.write.durable)
