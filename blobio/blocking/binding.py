@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, TypeVar, final
@@ -38,8 +39,10 @@ class Binding:
             owner.call(core.aclose())
 
     def __del__(self) -> None:
+        if sys.is_finalizing():  # what was open has been closed at exit
+            return
         for owner, core in self._take_all():
-            owner.submit(core.aclose())
+            owner.submit(core.aclose)
 
     def _take_all(self) -> list[tuple[Portal, AsyncContext]]:
         """Forget the async contexts of this one; return those of this process, to be closed."""

@@ -148,7 +148,7 @@ class BlobReader(io.BufferedIOBase):
         if not self.closed:
             super().close()
             if portal() is self._portal:
-                self._portal.submit(self._file.aclose())
+                self._portal.submit(self._file.aclose)
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -272,7 +272,7 @@ class BlobWriter(io.BufferedIOBase):
             return
         super().close()
         if portal() is self._portal:
-            self._portal.submit(self._file.abort())
+            self._portal.submit(self._file.abort)
             warn_unclosed(self, self.name)
 
     def _check_open(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, final
 

@@ -17,7 +17,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, final
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Portal:
 
     def __init__(self) -> None:
         import asyncio
+        from concurrent.futures import Future
 
+        self._outcome: Final = Future  # at interpreter exit nothing can be imported any more
         self._loop = asyncio.new_event_loop()
         self._tracked: weakref.WeakSet[Closable] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._run, name="blobio-loop", daemon=True)
@@ -66,9 +68,7 @@ class Portal:
                 "for itself; use blobio.aio there"
             )
             raise RuntimeError(message)
-        from concurrent.futures import Future
-
-        outcome: Future[T] = Future()
+        outcome: Future[T] = self._outcome()
         tasks: list[asyncio.Task[T]] = []
         try:
             self._loop.call_soon_threadsafe(self._start, coroutine, outcome, tasks)
@@ -86,14 +86,12 @@ class Portal:
         finally:
             del outcome  # a frame that keeps its own exception alive is a reference cycle
 
-    def submit(self, coroutine: Coroutine[object, object, None]) -> None:
-        """Run `coroutine` on the loop without waiting; for clean-up from `__del__`."""
-        from concurrent.futures import Future
-
-        try:
-            self._loop.call_soon_threadsafe(self._start, coroutine, Future(), [])
-        except RuntimeError:  # the loop is closed: nothing is open any more
-            coroutine.close()
+    def submit(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run `cleanup` on the loop without waiting, for `__del__`; nothing once it is shut down."""
+        if self._loop.is_closed():
+            return
+        with contextlib.suppress(RuntimeError):  # closed by another thread just now
+            self._loop.call_soon_threadsafe(lambda: self._start(cleanup(), self._outcome(), []))
 
     def iterate(self, source: AsyncIterator[list[T]]) -> Iterator[T]:
         """Yield the items of an iterator of lists, crossing once for each list."""
@@ -113,11 +111,9 @@ class Portal:
 
     def shutdown(self) -> None:
         """Clean up, stop the loop and end the thread. Idempotent."""
-        from concurrent.futures import Future
-
         if not self._thread.is_alive():
             return
-        outcome: Future[None] = Future()
+        outcome: Future[None] = self._outcome()
         self._loop.call_soon_threadsafe(self._start, self._clean_up(), outcome, [])
         with contextlib.suppress(Exception):
             outcome.result(EXIT_S)
