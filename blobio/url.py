@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, final, runtime_checkable
+from typing import Final, Protocol, TypeAlias, cast, final, runtime_checkable
 
 from blobio.errors import InvalidUrl
 
@@ -46,7 +46,7 @@ def fspath(path: PathLike) -> str:
         return path
     if isinstance(path, BlobPathLike):
         return path.__blobpath__()
-    text = os.fspath(path)
+    text = cast("object", os.fspath(path))  # what the type says, a caller may not keep
     if not isinstance(text, str):
         message = f"blobio paths are str, not {type(text).__name__}: {text!r}"
         raise TypeError(message)
