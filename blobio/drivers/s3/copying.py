@@ -119,7 +119,11 @@ async def copy(
     """
     token = writing.new_token(options.mode)
     by_parts = source.size > limits.whole_bytes
-    must_describe = token is not None or by_parts or options.metadata or options.content_type
+    # S3 refuses a copy onto itself that changes nothing; spelled out, the same metadata will do.
+    is_self = (source.bucket.name, source.key) == (bucket.name, key)
+    must_describe = (
+        token is not None or by_parts or is_self or options.metadata or options.content_type
+    )
     plan = CopyPlan(
         source_bucket=source.bucket.name,
         source_key=source.key,

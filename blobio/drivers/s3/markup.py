@@ -6,6 +6,7 @@ Listings have their own reader in `listing`, which is the one that must be fast.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
@@ -67,8 +68,8 @@ def refuse_dtd(body: bytes, subject: str) -> None:
         raise RequestFailed(message, url=subject)
 
 
-def parse(body: bytes, expected: str, subject: str) -> Element:
-    """Parse a reply whose root must be `expected`.
+def parse(body: bytes, expected: str | Collection[str], subject: str) -> Element:
+    """Parse a reply whose root must be `expected`, or one of them.
 
     Raises:
         RequestFailed: It is something else, or not well-formed.
@@ -80,8 +81,9 @@ def parse(body: bytes, expected: str, subject: str) -> Element:
     except ET.ParseError as error:
         message = f"the reply for {subject} is not XML: {error}"
         raise RequestFailed(message, url=subject, retryable=True) from error
-    if local_name(root) != expected:
-        message = f"the reply for {subject} is <{local_name(root)}>, not <{expected}>"
+    names = (expected,) if isinstance(expected, str) else tuple(expected)
+    if local_name(root) not in names:
+        message = f"the reply for {subject} is <{local_name(root)}>, not <{names[0]}>"
         raise RequestFailed(message, url=subject)
     return root
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from blobio import checksum
 from blobio.drivers.s3 import headers as h
@@ -13,7 +13,7 @@ from blobio.drivers.s3 import markup
 from blobio.drivers.s3.addressing import query_string
 from blobio.drivers.s3.replies import quoted
 from blobio.drivers.s3.wire import CopyPlan, Wire
-from blobio.errors import ChecksumMismatch
+from blobio.errors import ChecksumMismatch, RequestFailed
 from blobio.transport.message import Request
 from blobio.values import Body, PartToken, Span, WriteMode
 
@@ -31,6 +31,9 @@ __all__ = [
     "part_request",
     "whole_crc32c",
 ]
+
+# The second is what rclone 1.75 answers.
+_CREATED: Final = ("InitiateMultipartUploadResult", "InitiateMultipartUpload")
 
 
 @final
@@ -110,11 +113,15 @@ def parse_created(
     Raises:
         RequestFailed: It is something else.
     """
-    root = markup.parse(body, "InitiateMultipartUploadResult", subject)
+    root = markup.parse(body, _CREATED, subject)
+    upload_id = markup.child(root, "UploadId")
+    if not upload_id:
+        message = f"put of {subject}: the store began an upload without naming it"
+        raise RequestFailed(message, url=subject, operation="put")
     has_crc32c = crc32c and headers.get("x-amz-checksum-algorithm") == "CRC32C"
     return UploadTarget(
         key,
-        markup.child(root, "UploadId") or "",
+        upload_id,
         has_crc32c=has_crc32c,
         is_full_object=has_crc32c and headers.get("x-amz-checksum-type") == "FULL_OBJECT",
     )

@@ -49,7 +49,10 @@ async def head(bucket: Bucket, key: str, version: Version | None = None) -> Blob
 
 
 async def open_blob(bucket: Bucket, key: str, options: GetOptions) -> GetResult:
-    """Open a blob for reading: 1 GET, or 1 HEAD where HTTP has no range for what was asked."""
+    """Open a blob for reading: 1 GET, or 1 HEAD where HTTP has no range for what was asked.
+
+    An empty blob, asked for its last bytes, costs both.
+    """
     subject = f"s3://{bucket.name}/{key}"
     if isinstance(options.range, Span) and not len(options.range):
         meta = await head(bucket, key, options.version)
@@ -57,7 +60,7 @@ async def open_blob(bucket: Bucket, key: str, options: GetOptions) -> GetResult:
     response = await bucket.send(lambda wire: wire.get(key, options))
     try:
         if response.status == _NOT_SATISFIABLE and isinstance(options.range, Last):
-            return await _empty(bucket, key, options, response)
+            return await _whole_tail(bucket, key, options, options.range, response)
         raise_for(response, operation="get", subject=subject)
         _check_version(response, options.version, "get", subject)
         served = served_span(options.range, response.status, response.headers, subject=subject)
@@ -67,13 +70,19 @@ async def open_blob(bucket: Bucket, key: str, options: GetOptions) -> GetResult:
         raise
 
 
-async def _empty(bucket: Bucket, key: str, options: GetOptions, refusal: Response) -> GetResult:
-    """Answer `Last` of an empty blob, which S3 refuses with 416."""
-    subject = f"s3://{bucket.name}/{key}"
+async def _whole_tail(
+    bucket: Bucket, key: str, options: GetOptions, wanted: Last, refusal: Response
+) -> GetResult:
+    """Answer a refused `Last`: 1 HEAD, and 1 GET of the whole if that is what it means.
+
+    S3 refuses it for an empty blob, rclone for any blob that is smaller.
+    """
     meta = await head(bucket, key, options.version)
-    if meta.size:
-        raise error_for(refusal, operation="get", subject=subject)
-    return GetResult(meta, Span(0, 0), BytesStream(b""))
+    if not meta.size:
+        return GetResult(meta, Span(0, 0), BytesStream(b""))
+    if meta.size > wanted.size:
+        raise error_for(refusal, operation="get", subject=f"s3://{bucket.name}/{key}")
+    return await open_blob(bucket, key, GetOptions(version=meta.version))
 
 
 def _result(bucket: Bucket, key: str, response: Response, served: Served) -> GetResult:

@@ -132,8 +132,8 @@ class S3Upload:
             parts = [await self.put_part(0, 0, b"")]
         pieces = [Part.from_token(token) for token in parts]
         if sum(piece.size for piece in pieces) != size:
-            message = f"the parts of {self._subject} do not add up to {size} bytes"
-            raise ValueError(message)
+            message = f"put of {self._subject}: the parts do not add up to {size} bytes"
+            raise RequestFailed(message, url=self._subject, operation=self._operation)
         try:
             response = await self._bucket.send(
                 lambda wire: multipart.complete_request(
