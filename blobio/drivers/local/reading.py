@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
 import tempfile
 import threading
 from collections.abc import AsyncIterator
@@ -87,7 +85,11 @@ def open_file(key: str, options: GetOptions, stop: threading.Event) -> OpenFile:
             fd = open_special(key, os.O_RDONLY, stop)
         else:
             fd = os.open(key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        file = io.FileIO(fd)
+        try:
+            file = io.FileIO(fd)
+        except OSError:  # it refuses directories, but leaves them open
+            os.close(fd)
+            raise
         try:
             return _open(key, file, options, stop)
         except BaseException:
@@ -97,8 +99,6 @@ def open_file(key: str, options: GetOptions, stop: threading.Event) -> OpenFile:
 
 def _open(key: str, file: io.FileIO, options: GetOptions, stop: threading.Event) -> OpenFile:
     facts = os.fstat(file.fileno())
-    if stat.S_ISDIR(facts.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     meta = describe(key, facts)
     if options.version is not None:
         require_version("get", key, options.version, meta.version)
