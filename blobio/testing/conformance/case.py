@@ -38,15 +38,16 @@ class Feature(Enum):
     """A promise of the contract that some emulators cannot show although the real store can."""
 
     CONDITIONS = "conditional writes and reads are decided by the store"
+    REPLACE_ON_COMPLETE = "`ReplaceIf` is decided when an upload is completed"
+    CONDITIONAL_COPIES = "`CreateOnly` and `ReplaceIf` are decided in copies"
     PATH_KEYS = "keys that no file could have (`a//b`, `a/../b`, a trailing `/`)"
+    NEWLINES = "a newline in a key"
     LONG_KEYS = "keys of 1,024 bytes"
     NAMES_AND_PREFIXES = "a key `a` beside a key `a/b`"
-    MISSING_BUCKETS = "a bucket that does not exist is an error"
     MARKERS = "a blob whose key ends in `/`"
+    MISSING_BUCKETS = "a bucket that does not exist is an error"
+    LONG_SUFFIXES = "the last n bytes of a blob of fewer are all of it"
     ABORTED_UPLOADS = "an aborted upload is forgotten"
-    COPIED_METADATA = "metadata comes along with a copy"
-    PATCHED_METADATA = "metadata can be changed"
-    TEXT_CONTROLS = "control characters in keys"
 
 
 @final

@@ -31,7 +31,7 @@ async def copy_has_the_bytes_of_the_source(harness: Harness, size: int) -> None:
     assert result.version in (None, (await harness.driver.head(target)).version)
 
 
-@case(Feature.COPIED_METADATA, needs="writable server_copy metadata")
+@case(needs="writable server_copy metadata")
 async def copy_has_the_metadata_of_the_source(harness: Harness) -> None:
     options = PutOptions(content_type="text/x-test", metadata={"colour": "green"})
     source, target = await put(harness, "source", b"abc", options), harness.key("target")
@@ -39,8 +39,7 @@ async def copy_has_the_metadata_of_the_source(harness: Harness) -> None:
     await harness.driver.copy(harness.url(source), target, PutOptions())
 
     meta = await harness.driver.head(target)
-    assert meta.content_type == "text/x-test"
-    assert dict(meta.metadata) == {"colour": "green"}
+    assert (meta.content_type, meta.metadata.get("colour")) == ("text/x-test", "green")
 
 
 @case(needs="writable server_copy")
@@ -62,7 +61,7 @@ async def copy_onto_itself_keeps_the_blob(harness: Harness) -> None:
     assert await read(harness.driver, key) == b"content"
 
 
-@case(Feature.COPIED_METADATA, needs="writable server_copy metadata")
+@case(needs="writable server_copy metadata")
 async def copy_onto_itself_keeps_the_metadata(harness: Harness) -> None:
     options = PutOptions(content_type="text/x-test", metadata={"colour": "green"})
     key = await put(harness, "blob", b"content", options)
@@ -70,7 +69,7 @@ async def copy_onto_itself_keeps_the_metadata(harness: Harness) -> None:
     await harness.driver.copy(harness.url(key), key, PutOptions())
 
     meta = await harness.driver.head(key)
-    assert (meta.content_type, dict(meta.metadata)) == ("text/x-test", {"colour": "green"})
+    assert (meta.content_type, meta.metadata.get("colour")) == ("text/x-test", "green")
 
 
 @case_for_each(_NAMES, needs="writable server_copy")
@@ -102,7 +101,7 @@ async def create_only_copy_writes_where_nothing_is(harness: Harness) -> None:
     assert await read(harness.driver, target) == b"new"
 
 
-@case(Feature.CONDITIONS, needs="writable server_copy create_only")
+@case(Feature.CONDITIONS, Feature.CONDITIONAL_COPIES, needs="writable server_copy create_only")
 async def create_only_copy_leaves_what_is_there(harness: Harness) -> None:
     source, target = await put(harness, "source", b"new"), await put(harness, "target", b"old")
 
@@ -112,7 +111,7 @@ async def create_only_copy_leaves_what_is_there(harness: Harness) -> None:
     assert await read(harness.driver, target) == b"old"
 
 
-@case(Feature.CONDITIONS, needs="writable server_copy replace_if")
+@case(Feature.CONDITIONS, Feature.CONDITIONAL_COPIES, needs="writable server_copy replace_if")
 async def replace_if_copy_leaves_another_version(harness: Harness) -> None:
     source, target = await put(harness, "source", b"new"), await put(harness, "target", b"old")
     stale = PutOptions(mode=ReplaceIf(await version_of(harness, target)))

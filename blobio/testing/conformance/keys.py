@@ -50,7 +50,7 @@ _PATH_KEYS: Final = {
     "slashes-last": "a//",
     "backslash": "a\\b",
 }
-_CONTROLS: Final = {"newline": "a\nb", "return": "a\rb", "tab": "a\tb", "delete": "a\x7fb"}
+_CONTROLS: Final = {"return": "a\rb", "tab": "a\tb", "escape": "a\x1bb", "delete": "a\x7fb"}
 
 
 async def _survives(harness: Harness, name: str) -> None:
@@ -78,9 +78,14 @@ async def exact_key_that_is_no_path_survives(harness: Harness, name: str) -> Non
     await _survives(harness, name)
 
 
-@case_for_each(_CONTROLS, Feature.TEXT_CONTROLS, needs="writable listable", without="directories")
+@case_for_each(_CONTROLS, Feature.PATH_KEYS, needs="writable listable", without="directories")
 async def exact_key_with_a_control_character_survives(harness: Harness, name: str) -> None:
     await _survives(harness, name)
+
+
+@case(Feature.NEWLINES, needs="writable listable")
+async def exact_key_with_a_newline_survives(harness: Harness) -> None:
+    await _survives(harness, "a\nb")
 
 
 @case(Feature.LONG_KEYS, needs="writable listable", without="directories")

@@ -9,7 +9,7 @@ from blobio.testing.conformance.harness import Harness
 from blobio.values import MetaPatch, PutOptions
 
 
-@case(Feature.PATCHED_METADATA, needs="writable patch metadata")
+@case(needs="writable patch metadata")
 async def patch_sets_removes_and_keeps_names(harness: Harness) -> None:
     options = PutOptions(
         content_type="text/x-test", metadata={"kept": "1", "set": "old", "removed": "x"}
@@ -26,7 +26,7 @@ async def patch_sets_removes_and_keeps_names(harness: Harness) -> None:
     assert await read(harness.driver, key) == b"content"
 
 
-@case(Feature.PATCHED_METADATA, needs="writable patch metadata")
+@case(needs="writable patch metadata")
 async def patch_sets_the_content_type_alone(harness: Harness) -> None:
     options = PutOptions(content_type="text/x-old", metadata={"kept": "1"})
     key = await put(harness, "blob", b"content", options)
@@ -37,7 +37,7 @@ async def patch_sets_the_content_type_alone(harness: Harness) -> None:
     assert (meta.content_type, dict(meta.metadata)) == ("text/x-new", {"kept": "1"})
 
 
-@case(Feature.PATCHED_METADATA, needs="writable patch")
+@case(needs="writable patch")
 async def patch_sets_the_time(harness: Harness) -> None:
     key = await put(harness, "blob", b"content")
 
