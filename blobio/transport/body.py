@@ -7,7 +7,7 @@ from typing import final
 
 import google_crc32c
 
-from blobio.errors import ChecksumMismatch, TransportFailed
+from blobio.errors import ChecksumMismatch, TransportFailed, redact
 from blobio.transport.message import ByteStream
 from blobio.transport.ranges import Served
 
@@ -136,8 +136,9 @@ class VerifiedStream:
             chunk = await self._chunks.__anext__()
         except StopAsyncIteration:
             if self._crc32c != self._expected:
+                name = redact(self._subject) or "a blob"
                 message = (
-                    f"the bytes of {self._subject or 'a blob'} have CRC32C {self._crc32c:08x}, "
+                    f"the bytes of {name} have CRC32C {self._crc32c:08x}, "
                     f"but the store says {self._expected:08x}: they changed on the way, read again"
                 )
                 url = self._subject or None
@@ -154,5 +155,5 @@ class VerifiedStream:
 def _wrong_length(received: int, expected: int, subject: str) -> TransportFailed:
     difference = received - expected
     fault = f"{difference} bytes too many" if difference > 0 else f"{-difference} bytes are missing"
-    message = f"the body of {subject or 'a blob'} has the wrong length: {fault}"
+    message = f"the body of {redact(subject) or 'a blob'} has the wrong length: {fault}"
     return TransportFailed(message, url=subject or None, operation="get", attempts=1)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple, assert_never
 
-from blobio.errors import RangeNotSatisfiable, RequestFailed
+from blobio.errors import RangeNotSatisfiable, RequestFailed, redact
 from blobio.values import From, Last, Range, Span
 
 __all__ = [
@@ -121,7 +121,8 @@ def requested_span(wanted: Range | None, size: int, *, subject: str = "") -> Spa
         case _:
             assert_never(wanted)
     if start >= size:
-        message = f"{wanted} of {subject or 'a blob'} starts past its end: it has {size} bytes"
+        name = redact(subject) or "a blob"
+        message = f"{wanted} of {name} starts past its end: it has {size} bytes"
         raise RangeNotSatisfiable(message, url=subject or None, operation="get")
     return Span(start, min(stop, size))
 
@@ -182,5 +183,6 @@ def _partial(wanted: Range | None, served: ContentRange, subject: str) -> Served
 
 
 def _bad_reply(what: str, subject: str) -> RequestFailed:
-    message = f"the reply to a read of {subject or 'a blob'} cannot be trusted: {what}"
+    name = redact(subject) or "a blob"
+    message = f"the reply to a read of {name} cannot be trusted: {what}"
     return RequestFailed(message, url=subject or None, operation="get")

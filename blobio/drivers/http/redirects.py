@@ -1,0 +1,138 @@
+"""Where a redirect may lead, and what may travel along.
+
+A URL from a stranger must not make this program read from its own network, nor hand the headers
+that the user set for one host to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias, final
+from urllib.parse import urljoin, urlsplit
+
+from blobio.config import HttpConfig
+from blobio.drivers.http.errors import bad_reply
+from blobio.drivers.http.wire import legal
+from blobio.errors import RequestFailed, redact
+from blobio.transport.base import Transport
+from blobio.transport.message import Request, Response
+
+__all__ = ["Redirector", "Resolver", "is_private_address", "resolve_host"]
+
+Resolver: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""Returns the addresses of a host name; none if it has none."""
+
+_FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
+# The conditions and the range describe the blob; everything else was meant for the first host.
+_TRAVELLING: Final = frozenset({"range", "if-range"})
+_DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
+
+
+async def resolve_host(host: str) -> Sequence[str]:
+    """Ask the system for the addresses of `host`, which may be an address in any notation."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return [str(address[0]) for *_, address in found]
+
+
+def is_private_address(text: str) -> bool:
+    """Tell if an IP address is not one of the public internet."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not address.is_global or address.is_multicast
+
+
+@final
+class Redirector:
+    """Sends a request and follows where the replies lead, within the rules of `HttpConfig`.
+
+    At most `max_redirects` steps; never from https to http; from a public host to a private address
+    only with `private_redirects`. When scheme, host or port change, only range and condition travel
+    on, and nothing comes back later. A name is judged by what it resolves to now: a resolver that
+    answers differently a moment later is not caught.
+    """
+
+    def __init__(
+        self, transport: Transport, config: HttpConfig, *, resolve: Resolver = resolve_host
+    ) -> None:
+        self._transport = transport
+        self._config = config
+        self._resolve = resolve
+
+    async def send(self, request: Request) -> Response:
+        """Send `request`; `Response.url` tells where the reply came from.
+
+        Raises:
+            RequestFailed: A redirect leads where it must not, or there are too many.
+        """
+        attempts = 0
+        for _ in range(self._config.max_redirects + 1):
+            response = await self._transport.send(request)
+            attempts += response.attempts
+            location = response.headers.get("location")
+            if response.status not in _FOLLOWED or location is None:
+                response.attempts = attempts
+                response.url = request.url
+                return response
+            await response.aclose()
+            request = await self._next(request, location)
+        message = f"more than {self._config.max_redirects} redirects"
+        raise bad_reply(message, request.operation, request.subject)
+
+    async def _next(self, request: Request, location: str) -> Request:
+        try:
+            url = legal(urljoin(request.url, location))
+            here, there = _origin(request.url), _origin(url)
+            has_credentials = "@" in urlsplit(url).netloc
+        except ValueError as error:
+            raise _refused(request, location, "which is no URL") from error
+        if there.scheme not in _DEFAULT_PORTS or not there.host:
+            raise _refused(request, location, "which is not http(s)")
+        if has_credentials:
+            raise _refused(request, location, "which carries credentials")
+        if (here.scheme, there.scheme) == ("https", "http"):
+            raise _refused(request, location, "which is not encrypted")
+        if here == there:
+            return replace(request, url=url)
+        if await self._leads_inside(here.host, there.host):
+            reason = (
+                "which is a private address; set HttpConfig.private_redirects=True to allow that"
+            )
+            raise _refused(request, location, reason)
+        headers = {name: request.headers[name] for name in request.headers.keys() & _TRAVELLING}
+        return replace(request, url=url, headers=headers)
+
+    async def _leads_inside(self, here: str, there: str) -> bool:
+        if self._config.private_redirects or here == there:
+            return False
+        return await self._is_private(there) and not await self._is_private(here)
+
+    async def _is_private(self, host: str) -> bool:
+        name = host.rstrip(".")
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        return any(is_private_address(address) for address in await self._resolve(host))
+
+
+def _origin(url: str) -> _Origin:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return _Origin(scheme, (parts.hostname or ""), parts.port or _DEFAULT_PORTS.get(scheme))
+
+
+def _refused(request: Request, location: str, why: str) -> RequestFailed:
+    shown = redact(location[:200])
+    return bad_reply(f"redirected to {shown!r}, {why}", request.operation, request.subject)
