@@ -158,7 +158,7 @@ def _session(config: HttpConfig) -> aiohttp.ClientSession:
     )
     # aiohttp sends GET, HEAD, PUT and DELETE a second time when a pooled connection turns out to be
     # closed, and has no public switch (https://github.com/aio-libs/aiohttp/issues/10790, read
-    # 2025-11-24). A second create-only PUT would be refused by the first one's success.
+    # 2026-11-24). A second create-only PUT would be refused by the first one's success.
     if hasattr(session, "_retry_connection"):
         session._retry_connection = False  # noqa: SLF001 - see above
     return session

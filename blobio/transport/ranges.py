@@ -1,7 +1,7 @@
 """HTTP ranges: ask for one, and account for every byte of what comes back.
 
 The rules are those of RFC 9110, section 14 (https://www.rfc-editor.org/rfc/rfc9110#section-14, read
-2025-11-24), without what a server may do but no store needs: several ranges in one reply, and parts
+2026-11-24), without what a server may do but no store needs: several ranges in one reply, and parts
 other than the one asked for.
 """
 

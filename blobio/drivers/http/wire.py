@@ -76,7 +76,7 @@ def is_version(headers: Mapping[str, str], version: Version, *, partial: bool) -
         version: The one asked for.
         partial: The reply is a 206 to a request with `If-Range`. Such a reply may leave out
             `Last-Modified` (RFC 9110, 15.3.7, https://www.rfc-editor.org/rfc/rfc9110#status.206,
-            read 2025-11-24), but not the ETag.
+            read 2026-11-24), but not the ETag.
     """
     if not version.startswith(_BY_DATE):
         return headers.get("etag") == version
