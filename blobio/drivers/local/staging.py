@@ -86,18 +86,18 @@ def make_directories(path: str) -> list[str]:
         NotDirectory: Something on the way is not a directory.
         OSError: Otherwise.
     """
-    if os.path.isdir(path):
-        return []
     created = []
     ancestor = path
     while ancestor and not os.path.lexists(ancestor):
         created.append(ancestor)
         ancestor = os.path.dirname(ancestor.rstrip("/"))
-    try:
-        os.makedirs(path, exist_ok=True)
-    except FileExistsError as error:
-        message = f"put of {path}: a file is in the way of a directory"
-        raise NotDirectory(message, url=path, operation="put") from error
+    # not os.makedirs, whose recursion fails for deep paths
+    for directory in reversed(created):
+        with suppress(FileExistsError):  # made by somebody else meanwhile, or `x/..`
+            os.mkdir(directory)
+    if not os.path.isdir(path):
+        message = f"put of {path}: something that is not a directory is in the way"
+        raise NotDirectory(message, url=path, operation="put")
     return created
 
 

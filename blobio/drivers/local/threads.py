@@ -26,6 +26,7 @@ class Threads:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="blobio-local")
+        self._running = 0
 
     async def run(
         self,
@@ -46,6 +47,7 @@ class Threads:
         stop = threading.Event()
         job = self._pool.submit(work, stop)
         done = asyncio.wrap_future(job)
+        self._running += 1
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -55,10 +57,12 @@ class Threads:
                 if orphan is not None and not done.cancelled() and done.exception() is None:
                     orphan(done.result())
             raise
+        finally:
+            self._running -= 1
 
     def close(self) -> None:
-        """Let the threads end when their work does. Idempotent."""
-        self._pool.shutdown(wait=False)
+        """End the threads, at once if they are idle, else when their work ends. Idempotent."""
+        self._pool.shutdown(wait=self._running == 0)
 
 
 async def _wait(done: asyncio.Future[_T]) -> None:

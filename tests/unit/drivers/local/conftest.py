@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from blobio.drivers.local import LocalDriver
+from blobio.drivers.local.driver import LocalDriver
 
 
 @pytest.fixture

@@ -134,6 +134,7 @@ def test_forgotten_file_is_discarded_by_garbage_collection(tmp_path: Path) -> No
     assert names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_killed_process_leaves_nothing_that_shows(tmp_path: Path, scratch_kind: str) -> None:
     (tmp_path / "f").write_bytes(b"old")
     script = (
@@ -214,6 +215,13 @@ def test_parents_are_made(tmp_path: Path) -> None:
     write(tmp_path / "a" / "b" / "f", b"x")
 
     assert (tmp_path / "a" / "b" / "f").read_bytes() == b"x"
+
+
+def test_parent_that_is_a_broken_link_is_not_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("absent")
+
+    with pytest.raises(NotDirectory):
+        stage(str(tmp_path / "link" / "f"), Overwrite())
 
 
 def test_parent_that_is_a_file_is_not_a_directory(tmp_path: Path) -> None:

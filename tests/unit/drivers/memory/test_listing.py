@@ -44,6 +44,7 @@ async def test_listing_is_in_utf8_order(driver: MemoryDriver) -> None:
     assert found == [(["a", "a b", "a/b", "z", "é", "\uffff", "\U0001f600"], [])]
 
 
+@pytest.mark.slow
 @given(
     steps=st.lists(st.tuples(st.text("ab/", min_size=1, max_size=4), st.sampled_from("+-l"))),
     prefix=st.text("ab/", max_size=2),

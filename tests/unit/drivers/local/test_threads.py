@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from blobio.drivers.local import threads as room
+from blobio.drivers.local.threads import Threads
+
+
+async def test_work_returns_and_raises() -> None:
+    threads = Threads()
+
+    def fail(stop: threading.Event) -> None:
+        raise LookupError(stop.is_set())
+
+    assert await threads.run(lambda stop: stop.is_set()) is False
+    with pytest.raises(LookupError):
+        await threads.run(fail)
+    threads.close()
+
+
+async def test_closing_ends_idle_threads() -> None:
+    threads = Threads()
+    worker = await threads.run(lambda _stop: threading.current_thread())
+
+    threads.close()
+    threads.close()
+
+    assert not worker.is_alive()
+
+
+async def test_closing_does_not_wait_for_work() -> None:
+    threads = Threads()
+    loop = asyncio.get_running_loop()
+    started = asyncio.Event()
+    go_on = threading.Event()
+
+    def work(_stop: threading.Event) -> threading.Thread:
+        loop.call_soon_threadsafe(started.set)
+        assert go_on.wait(10)
+        return threading.current_thread()
+
+    task = asyncio.create_task(threads.run(work))
+    await started.wait()
+    threads.close()
+    go_on.set()
+
+    (await task).join(10)
+
+
+async def test_cancelled_task_waits_for_its_work_and_releases_the_result() -> None:
+    threads = Threads()
+    loop = asyncio.get_running_loop()
+    started = asyncio.Event()
+    steps: list[str] = []
+
+    def work(stop: threading.Event) -> str:
+        loop.call_soon_threadsafe(started.set)
+        assert stop.wait(10)
+        steps.append("work ended")
+        return "result"
+
+    task = asyncio.create_task(threads.run(work, orphan=steps.append))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert steps == ["work ended", "result"]
+    threads.close()
+
+
+async def test_second_cancellation_does_not_let_go_of_the_work() -> None:
+    threads = Threads()
+    loop = asyncio.get_running_loop()
+    started, stopping = asyncio.Event(), asyncio.Event()
+    go_on = threading.Event()
+    ended: list[bool] = []
+
+    def work(stop: threading.Event) -> None:
+        loop.call_soon_threadsafe(started.set)
+        assert stop.wait(10)
+        loop.call_soon_threadsafe(stopping.set)
+        assert go_on.wait(10)
+        ended.append(True)
+        raise LookupError
+
+    task = asyncio.create_task(threads.run(work))
+    await started.wait()
+    task.cancel()
+    await stopping.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert ended == [True]
+    threads.close()
+
+
+async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_WORKERS", 1)
+    threads = Threads()
+    loop = asyncio.get_running_loop()
+    started = asyncio.Event()
+    go_on = threading.Event()
+    begun: list[bool] = []
+
+    def occupy(_stop: threading.Event) -> bool:
+        loop.call_soon_threadsafe(started.set)
+        return go_on.wait(10)
+
+    first = asyncio.create_task(threads.run(occupy))
+    await started.wait()
+    second = asyncio.create_task(threads.run(lambda _stop: begun.append(True)))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    go_on.set()
+
+    assert await first
+    assert begun == []
+    threads.close()
