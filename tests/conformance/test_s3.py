@@ -35,6 +35,7 @@ RCLONE_LACKS = {
     Feature.LONG_KEYS: "names of files have at most 255 bytes",
     Feature.NAMES_AND_PREFIXES: "a file is not a directory",
     Feature.LONG_SUFFIXES: "a suffix longer than the blob is answered with status 416",
+    Feature.COMPLETED_VERSIONS: "a completion tells an ETag that the object does not have",
     Feature.MARKERS: "a file's name does not end in a slash",
 }
 

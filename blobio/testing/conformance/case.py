@@ -47,6 +47,7 @@ class Feature(Enum):
     MARKERS = "a blob whose key ends in `/`"
     MISSING_BUCKETS = "a bucket that does not exist is an error"
     LONG_SUFFIXES = "the last n bytes of a blob of fewer are all of it"
+    COMPLETED_VERSIONS = "a completion tells the version that reads will tell"
     ABORTED_UPLOADS = "an aborted upload is forgotten"
 
 

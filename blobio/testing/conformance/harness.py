@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final, Protocol, final
 from blobio.config import Config
 from blobio.drivers.base import Driver
 from blobio.drivers.registry import DriverServices, make_driver
+from blobio.transport.message import Request
 from blobio.transport.retry import Judge, RetryBudget
 from blobio.transport.signing import Signer
 from blobio.transport.stack import connect, stack
 from blobio.url import BlobUrl
-from blobio.values import Capabilities, PutOptions
+from blobio.values import Capabilities, PutOptions, SignedUrl
 
 if TYPE_CHECKING:
     from blobio.transport.base import Transport
-    from blobio.transport.message import Request, Response
+    from blobio.transport.message import Response
 
 __all__ = ["DriverHarness", "Harness", "Seed", "capabilities_of", "open_harness"]
 
@@ -52,6 +53,10 @@ class Harness(Protocol):
         """Make a blob without the help of the verb under test; return its key."""
         ...
 
+    async def fetch(self, signed: SignedUrl) -> bytes:
+        """Read a signed URL as anybody could, without credentials."""
+        ...
+
 
 @final
 class DriverHarness:
@@ -63,10 +68,12 @@ class DriverHarness:
         services: DriverServices,
         exits: AsyncExitStack,
         *,
+        base: Transport,
         name_to_key: Callable[[str], str],
         seed: Seed | None,
     ) -> None:
         self._root = root
+        self._base = base
         self._services = services
         self._exits = exits
         self._name_to_key = name_to_key
@@ -99,6 +106,14 @@ class DriverHarness:
         else:
             await self._driver.put(key, data, PutOptions())
         return key
+
+    async def fetch(self, signed: SignedUrl) -> bytes:
+        """See `Harness.fetch`."""
+        response = await self._base.send(
+            Request(method="GET", url=signed.url, headers=dict(signed.headers))
+        )
+        assert response.status == 200, f"a signed URL was answered with {response.status}"
+        return response.body
 
     def _make(self, url: BlobUrl) -> Driver:
         driver = make_driver(url, self._services)
@@ -158,4 +173,4 @@ async def open_harness(
 
         own = root.with_key(f"{root.key}{next(_serial)}/")
         services = DriverServices(config=config, connect=own_stack)
-        yield DriverHarness(own, services, exits, name_to_key=name_to_key, seed=seed)
+        yield DriverHarness(own, services, exits, base=base, name_to_key=name_to_key, seed=seed)

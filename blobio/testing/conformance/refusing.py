@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import urllib.request
-
 from blobio.errors import NotFound, Unsupported
 from blobio.testing.conformance.case import case
 from blobio.testing.conformance.checks import put, raises, read
@@ -86,12 +83,4 @@ async def a_signed_url_works_without_credentials(harness: Harness) -> None:
 
     signed = await harness.driver.sign_url(key, "GET", 60)
 
-    assert signed.url.startswith(("http://", "https://"))
-    request = urllib.request.Request(signed.url, headers=dict(signed.headers))  # noqa: S310 - http(s), checked above
-
-    def fetch() -> bytes:
-        with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - http(s)
-            data: bytes = reply.read()
-        return data
-
-    assert await asyncio.to_thread(fetch) == b"content"
+    assert await harness.fetch(signed) == b"content"
