@@ -56,6 +56,10 @@ MODULES_THAT_IMPORT_TRANSPORT: Final = {
 
 SCHEMES: Final = {"s3", "gs", "az", "http", "https", "file", "memory", "hf"}
 MAX_FILE_LINES: Final = 400
+LONGER_FILES: Final = {
+    # Signatures, each with its full description, over one line of code (docs/design/0003)
+    "blobio.blocking.context": 600,
+}
 MAX_FUNCTION_LINES: Final = 50
 MAX_IMPORT_MS: Final = 60
 
@@ -178,7 +182,7 @@ def test_no_module_above_drivers_compares_a_scheme(file: Path) -> None:
 def test_file_and_its_functions_stay_short(file: Path) -> None:
     text = file.read_text()
 
-    assert len(text.splitlines()) <= MAX_FILE_LINES
+    assert len(text.splitlines()) <= LONGER_FILES.get(_module(file), MAX_FILE_LINES)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
