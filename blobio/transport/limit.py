@@ -107,6 +107,9 @@ class _Held:
 class LimitTransport:
     """Holds requests back so that each host has at most its window in flight.
 
+    Whoever holds a streamed reply open must not wait for another request to the same host: with a
+    window of one, that request waits for the stream to be closed.
+
     Args:
         inner: Sends the requests.
         per_host: The widest window, in requests.

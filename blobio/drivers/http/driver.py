@@ -105,18 +105,13 @@ class HttpDriver:
     async def get(self, key: str, options: GetOptions) -> GetResult:
         """Open a blob, or part of one: 1 GET.
 
-        1 HEAD more for an empty span, for a reply that does not tell the size of the blob, and to
-        tell a range past the end from a blob that has become shorter.
+        1 HEAD instead for an empty span; 1 HEAD more to tell a range past the end from a blob that
+        has become shorter; 1 HEAD and 1 GET more if the reply does not tell the size of the blob.
         """
         wanted = options.range
         if isinstance(wanted, Span) and not len(wanted):
             return await self._get_nothing(key, wanted, options.version)
-        response = await self._send("GET", key, wanted, options.version)
-        try:
-            return await self._open(key, options, response)
-        except BaseException:
-            await response.aclose()
-            raise
+        return await self._read(key, options, None)
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
         """Raise `Unsupported`."""
@@ -210,7 +205,26 @@ class HttpDriver:
         span = requested_span(wanted, meta.size, subject=self._subject(key))
         return GetResult(meta, span, BytesStream(b""))
 
-    async def _open(self, key: str, options: GetOptions, response: Response) -> GetResult:
+    async def _read(self, key: str, options: GetOptions, size: int | None) -> GetResult:
+        """Send the GET and open its reply; `size` is that of the blob, if it is known already."""
+        response = await self._send("GET", key, options.range, options.version)
+        try:
+            result = await self._open(key, options, response, size)
+        except BaseException:
+            await response.aclose()
+            raise
+        if result is not None:
+            return result
+        # Closed before the HEAD: an open body holds a place at the host, and there may be but one.
+        await response.aclose()
+        version = options.version or wire.version_of(response.headers)
+        meta = await self.head(key, version=version)
+        return await self._read(key, replace(options, version=meta.version), meta.size)
+
+    async def _open(
+        self, key: str, options: GetOptions, response: Response, size: int | None
+    ) -> GetResult | None:
+        """Return what the reply serves, or None if it does not tell the size nor is that known."""
         subject = self._subject(key)
         wanted, version = options.range, options.version
         if response.status == _PAST_THE_END:
@@ -228,16 +242,13 @@ class HttpDriver:
             meta = wire.describe(key, response.headers, len(body), version=version)
             return GetResult(meta, span, BytesStream(body[span.start : span.stop]))
         served = served_span(wanted, response.status, response.headers, subject=subject)
-        size = served.size
-        if size is None:
-            size = await self._size_of_version(key, response)
-        meta = wire.describe(key, response.headers, size, version=version)
+        total = size if served.size is None else served.size
+        if total is None:
+            return None
+        if served.span.stop > total:
+            raise bad_reply(f"bytes past its end of {total} bytes came", "get", subject)
+        meta = wire.describe(key, response.headers, total, version=version)
         return GetResult(meta, served.span, cut(response.stream, served, subject=subject))
-
-    async def _size_of_version(self, key: str, response: Response) -> int:
-        """Ask for the size that a 206 with `/*` does not tell."""
-        meta = await self.head(key, version=wire.version_of(response.headers))
-        return meta.size
 
     async def _past_the_end(self, key: str, options: GetOptions, response: Response) -> GetResult:
         """Answer a 416: a changed blob, the empty end of an empty blob, or the caller's mistake."""

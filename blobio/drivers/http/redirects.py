@@ -42,7 +42,7 @@ async def resolve_host(host: str) -> Sequence[str]:
     """Ask the system for the addresses of `host`, which may be an address in any notation."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for what cannot be a name at all
         return ()
     return [str(address[0]) for *_, address in found]
 

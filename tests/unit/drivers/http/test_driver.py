@@ -99,6 +99,14 @@ class TestHead:
         with pytest.raises(RequestFailed, match="does not tell its size"):
             await driver.head("k")
 
+    async def test_missing_blob(self) -> None:
+        driver, _ = scripted([reply(404)])
+
+        with pytest.raises(
+            NotFound, match=r"head of https://h\.example/k: the server answered 404"
+        ):
+            await driver.head("k")
+
     async def test_forbidden_blob_stays_forbidden(self) -> None:
         driver, _ = scripted([reply(403), reply(403)])
 
@@ -189,17 +197,35 @@ class TestGet:
 
     async def test_size_missing_from_a_part_is_asked_for(self) -> None:
         head = reply(headers={"content-length": "10", **ETAG})
-        driver, _ = scripted([part(2, 5, total="*"), head])
+        unsized_part = part(2, 5, total="*")
+        driver, mock = scripted([unsized_part, head, part(2, 5, total="*")])
 
         result = await driver.get("k", GetOptions(range=Span(2, 5)))
 
         assert (result.meta.size, await read(result)) == (10, b"234")
+        assert mock.requests[2].headers["if-range"] == '"a"'
+
+    async def test_body_is_closed_before_its_size_is_asked_for(self) -> None:
+        stream = ScriptedStream([b"234"])
+        headers = {"content-range": "bytes 2-4/*", **ETAG}
+        driver, _ = scripted([Response(status=206, headers=headers, stream=stream), reply(404)])
+
+        with pytest.raises(NotFound):
+            await driver.get("k", GetOptions(range=Span(2, 5)))
+        assert stream.closed
 
     async def test_size_of_another_version_does_not_count(self) -> None:
         head = reply(headers={"content-length": "99", "etag": '"b"'})
         driver, _ = scripted([part(2, 5, total="*"), head])
 
         with pytest.raises(VersionMismatch):
+            await driver.get("k", GetOptions(range=Span(2, 5)))
+
+    async def test_part_past_the_end_is_refused(self) -> None:
+        head = reply(headers={"content-length": "4", **ETAG})
+        driver, _ = scripted([part(2, 5, total="*"), head, part(2, 5, total="*")])
+
+        with pytest.raises(RequestFailed, match="past its end of 4 bytes"):
             await driver.get("k", GetOptions(range=Span(2, 5)))
 
     async def test_chunked_body_gives_its_size_at_its_end(self) -> None:

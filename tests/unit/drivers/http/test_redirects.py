@@ -80,7 +80,7 @@ async def test_change_of_scheme_drops_headers() -> None:
         ("http://h.example/k", "not encrypted"),
         ("ftp://h.example/k", "not http"),
         ("file:///etc/passwd", "not http"),
-        ("https:///k", "not http"),
+        ("//:80/k", "not http"),
         ("https://user:CANARY@cdn.example/k", "credentials"),
         ("https://h.example:99999/k", "no URL"),
         ("https://[::1/k", "no URL"),
@@ -193,5 +193,5 @@ async def test_odd_spellings_of_an_address_are_seen_through(host: str) -> None:
     assert set(await resolve_host(host)) == {"127.0.0.1"}
 
 
-async def test_unknown_name_has_no_address() -> None:
-    assert await resolve_host("name.invalid..") == ()
+async def test_what_cannot_be_a_name_has_no_address() -> None:
+    assert await resolve_host("a..b") == ()
