@@ -62,6 +62,7 @@ LONGER_FILES: Final = {
 }
 MAX_FUNCTION_LINES: Final = 50
 MAX_IMPORT_MS: Final = 60
+LIBRARY_MS: Final = 15  # the standard library's part of it on an idle two-core machine
 
 
 def _module(file: Path) -> str:
@@ -185,9 +186,15 @@ def test_file_and_its_functions_stay_short(file: Path) -> None:
     assert len(text.splitlines()) <= LONGER_FILES.get(_module(file), MAX_FILE_LINES)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno is not None
-            lines = node.end_lineno - node.lineno + 1
+            lines = _code_lines(node)
             assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+
+
+def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function without those of its docstring, which may be long."""
+    assert node.end_lineno is not None
+    docstring = ast.get_docstring(node, clean=False) or ""
+    return node.end_lineno - node.lineno + 1 - len(docstring.splitlines())
 
 
 def test_every_module_has_a_docstring_and_no_vague_name() -> None:
@@ -251,10 +258,20 @@ def test_import_loads_no_client_and_no_sdk(statement: str) -> None:
 
 
 def test_import_is_quick() -> None:
-    """The best of several fresh interpreters: the others measure what else the machine did."""
-    code = (
-        "import time; start = time.process_time(); import blobio; "
-        "print((time.process_time() - start) * 1000)"
-    )
+    """The best of several fresh interpreters, in CPU time: the others measure the neighbours.
 
-    assert any(float(_run(code)) < MAX_IMPORT_MS for _ in range(25))
+    On a machine that is busy or slow the limit grows with what the standard library's part costs.
+    """
+    code = """
+import time
+start = time.process_time()
+import contextlib, dataclasses, enum, re, threading, typing
+middle = time.process_time()
+import blobio
+print((middle - start) * 1000, (time.process_time() - start) * 1000)
+"""
+    measured = [_run(code).split() for _ in range(7)]
+    library_ms, total_ms = min((float(total), float(part)) for part, total in measured)[::-1]
+    slowness = max(1.0, library_ms / LIBRARY_MS)
+
+    assert total_ms < MAX_IMPORT_MS * slowness
