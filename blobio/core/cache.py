@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
 from blobio.url import BlobUrl
@@ -23,6 +23,8 @@ from blobio.values import BlobMeta
 __all__ = ["cached_copy"]
 
 _STALE_S: Final = 24 * 3600.0
+_FIRST_PAUSE_S: Final = 0.002
+_LONGEST_PAUSE_S: Final = 0.1
 
 
 async def cached_copy(
@@ -50,27 +52,43 @@ async def cached_copy(
     entry = os.path.join(directory, identity)
     path = os.path.join(entry, url.name or "blob")
     await asyncio.to_thread(os.makedirs, entry, 0o700, exist_ok=True)
-    lock = await asyncio.to_thread(_lock, os.path.join(directory, f"{identity}.lock"))
-    try:
+    async with _locked(os.path.join(directory, f"{identity}.lock")):
         if await asyncio.to_thread(_is_complete, path, meta.size):
             return path
         await download(path)
-    finally:
-        os.close(lock)
     if limit_bytes is not None:
         await asyncio.to_thread(_evict, directory, limit_bytes, path)
     return path
 
 
-def _lock(path: str) -> int:
-    """Take an exclusive lock that ends with the process; return its descriptor."""
+@contextlib.asynccontextmanager
+async def _locked(path: str) -> AsyncIterator[None]:
+    """Hold an exclusive lock on the file `path`, which also ends with the process.
+
+    Waits by asking again: a thread that blocked in `flock` could not be cancelled, and enough of
+    them would keep the one who holds the lock from the threads it needs.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except BaseException:
+        pause_s = _FIRST_PAUSE_S
+        while not _try_lock(descriptor):
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        try:
+            yield
+        finally:
+            # Closing is not enough: a process forked meanwhile has the descriptor too.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_complete(path: str, size: int) -> bool:
