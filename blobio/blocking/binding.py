@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, TypeVar, final
 
-from blobio.blocking.portal import Portal, abandon, portal
+from blobio.blocking.portal import Portal, abandon, is_current, portal, process_lock
 from blobio.config import Config
 from blobio.url import BlobUrl
 from blobio.values import Capabilities
@@ -28,7 +27,6 @@ class Binding:
 
     def __init__(self, config: Config | None = None) -> None:
         self._config = config
-        self._lock = threading.Lock()
         self._bound: tuple[Portal, AsyncContext] | None = None
         self._retired: list[tuple[Portal, AsyncContext]] = []
         self._capabilities: dict[tuple[str, str], Capabilities] = {}
@@ -50,9 +48,8 @@ class Binding:
         self._bound, self._retired = None, []
         if not bound:
             return []
-        current = portal()
-        abandon([pair for pair in bound if pair[0] is not current])
-        return [pair for pair in bound if pair[0] is current]
+        abandon([pair for pair in bound if not is_current(pair[0])])
+        return [pair for pair in bound if is_current(pair[0])]
 
     @property
     def given(self) -> Config | None:
@@ -68,7 +65,7 @@ class Binding:
 
     def configure(self, config: Config) -> None:
         """Use other settings for what is opened from now on."""
-        with self._lock:
+        with process_lock():
             self._config = config
             self._capabilities = {}
             if self._bound is not None:  # open files go on with it, so it is closed at the end
@@ -81,7 +78,7 @@ class Binding:
         bound = self._bound
         if bound is not None and bound[0] is current:
             return bound[1]
-        with self._lock:
+        with process_lock():
             if self._bound is None or self._bound[0] is not current:
                 from blobio.core.context import AsyncContext
 
@@ -90,6 +87,7 @@ class Binding:
                 core = AsyncContext(self.config)
                 current.track(core)
                 self._bound = (current, core)
+                self._capabilities = {}  # asked again, so that drivers are made on the loop
             return self._bound[1]
 
     def call(self, verb: Callable[[AsyncContext], Coroutine[object, object, T]]) -> T:

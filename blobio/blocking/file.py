@@ -10,13 +10,14 @@ block, `abort()` and garbage collection publish nothing.
 from __future__ import annotations
 
 import io
+import operator
 import os
 import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, final
 
-from blobio.blocking.portal import abandon, portal
+from blobio.blocking.portal import abandon, is_current, portal
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -38,14 +39,15 @@ class BlobReader(io.BufferedIOBase):
     threads at once.
 
     Args:
-        reopen: Returns the async file for this process's loop; called again after a fork.
+        reopen: Returns the async file for this process's loop, pinned to the version given or, with
+            None, to the one it was made for; called again after a fork.
     """
 
-    def __init__(self, reopen: Callable[[], AsyncReader]) -> None:
+    def __init__(self, reopen: Callable[[str | None], AsyncReader]) -> None:
         super().__init__()
         self._reopen = reopen
         self._portal = portal()
-        self._file = reopen()
+        self._file = reopen(None)
 
     @property
     def name(self) -> str:
@@ -80,7 +82,7 @@ class BlobReader(io.BufferedIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Set the position; past the end is allowed. Raises `ValueError` for a negative one."""
         self._check_open()
-        return self._file.seek(offset, whence)
+        return self._file.seek(operator.index(offset), whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read `size` bytes, fewer only at the end; all that is left if negative or None."""
@@ -130,25 +132,32 @@ class BlobReader(io.BufferedIOBase):
         """Read up to and with the next newline, at most `size` bytes if that is not negative."""
         self._check_open()
         left = _UNLIMITED if size is None or size < 0 else size
+        start = self._file.tell()
         line, ended = self._file.take_line(left)
         if ended:
             return line
         pieces = [line]
-        while not ended:
-            left -= len(line)
-            file = self._here()
-            if not self._portal.call(file.fill()):
-                break
-            line, ended = file.take_line(left)
-            pieces.append(line)
+        try:
+            while not ended:
+                left -= len(line)
+                file = self._here()
+                if not self._portal.call(file.fill()):
+                    break
+                line, ended = file.take_line(left)
+                pieces.append(line)
+        except BaseException:
+            self._file.seek(start)  # a failed read has read nothing
+            raise
         return b"".join(pieces)
 
     def close(self) -> None:
         """Drop the buffer and what is being fetched ahead. Idempotent."""
         if not self.closed:
             super().close()
-            if portal() is self._portal:
+            if is_current(self._portal):
                 self._portal.submit(self._file.aclose)
+            else:
+                abandon((self._portal, self._file))
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -160,7 +169,7 @@ class BlobReader(io.BufferedIOBase):
         if current is not self._portal:
             abandon((self._portal, self._file))
             position = self._file.tell()
-            self._portal, self._file = current, self._reopen()
+            self._portal, self._file = current, self._reopen(self._file.version)
             self._file.seek(position)
         return self._file
 
@@ -234,7 +243,7 @@ class BlobWriter(io.BufferedIOBase):
 
     def flush(self) -> None:
         """Do nothing: bytes become visible on `close`, all at once."""
-        if self.closed:
+        if self.closed:  # and in a fork that closes it, nothing either
             self._check_open()
 
     def close(self) -> None:
@@ -246,6 +255,8 @@ class BlobWriter(io.BufferedIOBase):
         """
         if not self.closed:
             super().close()
+            if not is_current(self._portal):
+                abandon((self._portal, self._file))
             self._check_process()
             self._portal.call(self._file.aclose())
 
@@ -253,8 +264,10 @@ class BlobWriter(io.BufferedIOBase):
         """Publish nothing and take back the parts that were sent. Idempotent."""
         if not self.closed:
             super().close()
-            if portal() is self._portal:
+            if is_current(self._portal):
                 self._portal.call(self._file.abort())
+            else:
+                abandon((self._portal, self._file))
 
     def __exit__(
         self,
@@ -271,9 +284,11 @@ class BlobWriter(io.BufferedIOBase):
         if getattr(self, "_file", None) is None or self.closed:
             return
         super().close()
-        if portal() is self._portal:
+        if is_current(self._portal):
             self._portal.submit(self._file.abort)
             warn_unclosed(self, self.name)
+        else:
+            abandon((self._portal, self._file))
 
     def _check_open(self) -> None:
         if self.closed:
@@ -282,7 +297,7 @@ class BlobWriter(io.BufferedIOBase):
         self._check_process()
 
     def _check_process(self) -> None:
-        if portal() is not self._portal:
+        if not is_current(self._portal):
             message = f"{self.name} was opened for writing before a fork and belongs to the parent"
             raise ValueError(message)
 

@@ -88,13 +88,16 @@ def open_file(
     """Open a file; see `Context.BlobFile` for the contract."""
     options.check(mode)
     url = BlobUrl.parse(options.path)
+    if not str(url):
+        message = "open of '': an empty path names nothing"
+        raise NotFound(message, url=url, operation="open")
     if not url.key or url.key.endswith("/"):
         message = f"open of {url}: this names a directory, not a blob"
         raise IsDirectory(message, url=url, operation="open")
     if context.capabilities(url).local_paths:
         binary: io.BufferedIOBase = open_local(url.key, options)
     elif options.mode == "r":
-        binary = _open_reader(context, options)
+        binary = _open_reader(context, url, options)
     elif options.mode == "a" or options.streaming is False:
         binary = _open_staged(context, url, options)
     else:
@@ -103,6 +106,17 @@ def open_file(
 
 
 def _as_text(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrapper:
+    try:
+        return _wrap(binary, options)
+    except BaseException:  # an encoding that Python does not know, for one
+        if isinstance(binary, BlobWriter | StagedWriter):
+            binary.abort()
+        else:
+            binary.close()
+        raise
+
+
+def _wrap(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrapper:
     encoding = options.encoding or "utf-8"
     if isinstance(binary, BlobWriter | StagedWriter):
         return TextWriter(
@@ -122,7 +136,7 @@ def _as_text(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrappe
     return text
 
 
-def _open_reader(context: Binding, options: FileOptions) -> io.BufferedIOBase:
+def _open_reader(context: Binding, url: BlobUrl, options: FileOptions) -> io.BufferedIOBase:
     """Open a remote blob: 1 HEAD, none with `file_size`; the whole of it for `streaming=False`."""
     if options.streaming is False:
         return _open_copy(context, options)
@@ -132,11 +146,12 @@ def _open_reader(context: Binding, options: FileOptions) -> io.BufferedIOBase:
         size, version = known.size, known.version
     block_bytes = options.buffer_size or context.config.buffer_bytes
 
-    def reopen() -> AsyncReader:
+    def reopen(pinned: str | None) -> AsyncReader:
         from blobio.core.files import AsyncReader
 
+        context.capabilities(url)  # makes the driver, on the loop
         core = context.core()
-        reader = core.stores.reader(options.path, size=size, version=version)
+        reader = core.stores.reader(options.path, size=size, version=pinned or version)
         return AsyncReader(reader, core.config, block_bytes)
 
     return BlobReader(reopen)
@@ -149,9 +164,7 @@ async def _learn(core: AsyncContext, options: FileOptions) -> RangeReader:
 def _open_copy(context: Binding, options: FileOptions) -> io.BufferedIOBase:
     """Open a local copy of a remote blob, kept in `cache_dir` or gone when the file is closed."""
     if options.cache_dir is not None:
-        cache_dir = os.path.abspath(options.cache_dir)
-        path = context.call(lambda core: core.cached(options.path, cache_dir, options.version))
-        return open_disk(path, "r", options.buffer_size)
+        return _open_cached(context, os.path.abspath(options.cache_dir), options)
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="blobio-") as directory:
@@ -159,6 +172,17 @@ def _open_copy(context: Binding, options: FileOptions) -> io.BufferedIOBase:
         context.call(lambda core: core.fetch(options.path, path, options.version))
         # The open file outlives its name.
         return open_disk(path, "r", options.buffer_size)
+
+
+def _open_cached(context: Binding, cache_dir: str, options: FileOptions) -> io.BufferedIOBase:
+    for last_try in (False, False, True):
+        path = context.call(lambda core: core.cached(options.path, cache_dir, options.version))
+        try:
+            return open_disk(path, "r", options.buffer_size)
+        except FileNotFoundError:  # somebody's eviction came in between
+            if last_try:
+                raise
+    raise AssertionError
 
 
 def _open_writer(context: Binding, options: FileOptions) -> io.BufferedIOBase:

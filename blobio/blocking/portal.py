@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
-__all__ = ["EXIT_S", "Closable", "Portal", "abandon", "portal"]
+__all__ = ["EXIT_S", "Closable", "Portal", "abandon", "is_current", "portal", "process_lock"]
 
 T = TypeVar("T")
 
@@ -68,14 +68,14 @@ class Portal:
                 "for itself; use blobio.aio there"
             )
             raise RuntimeError(message)
+        if self._loop.is_closed():
+            coroutine.close()
+            message = "the interpreter is shutting down and blobio's event loop is gone"
+            raise RuntimeError(message)
         outcome: Future[T] = self._outcome()
         tasks: list[asyncio.Task[T]] = []
-        try:
+        try:  # one block, so that no interrupt can fall between the start and the waiting
             self._loop.call_soon_threadsafe(self._start, coroutine, outcome, tasks)
-        except RuntimeError:
-            coroutine.close()
-            raise
-        try:
             return outcome.result()
         except BaseException:
             if not outcome.done():
@@ -87,23 +87,40 @@ class Portal:
             del outcome  # a frame that keeps its own exception alive is a reference cycle
 
     def submit(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
-        """Run `cleanup` on the loop without waiting, for `__del__`; nothing once it is shut down."""
+        """Run `cleanup` on the loop without waiting, as `__del__` must; nothing once it is shut."""
         if self._loop.is_closed():
             return
         with contextlib.suppress(RuntimeError):  # closed by another thread just now
             self._loop.call_soon_threadsafe(lambda: self._start(cleanup(), self._outcome(), []))
 
     def iterate(self, source: AsyncIterator[list[T]]) -> Iterator[T]:
-        """Yield the items of an iterator of lists, crossing once for each list."""
+        """Yield the items of an iterator of lists, crossing once for each list.
+
+        Raises:
+            RuntimeError: In a fork of the process that began: the pages under way stay there.
+        """
         try:
             while True:
+                if not is_current(self):
+                    message = "this listing was begun before a fork and belongs to the parent"
+                    raise RuntimeError(message)
                 items = self.call(_next(source))
                 if items is None:
                     return
                 yield from items
         finally:
-            if isinstance(source, AsyncGenerator):
-                self.call(source.aclose())
+            self._leave(source)
+
+    def _leave(self, source: AsyncIterator[list[T]]) -> None:
+        """Close what was iterated over; also when the collector does it, on whatever thread."""
+        if not is_current(self):
+            abandon((self, source))
+        elif not isinstance(source, AsyncGenerator) or self._loop.is_closed():
+            return
+        elif threading.current_thread() is self._thread:
+            self.submit(source.aclose)
+        else:
+            self.call(source.aclose())
 
     def track(self, closable: Closable) -> None:
         """Close `closable` on the loop when the interpreter exits, if it still exists."""
@@ -189,6 +206,16 @@ def portal() -> Portal:
                 _portal = Portal()
                 atexit.register(_portal.shutdown)
     return _portal
+
+
+def is_current(candidate: Portal) -> bool:
+    """Tell whether a portal is this process's; one that came through a fork is not."""
+    return candidate is _portal
+
+
+def process_lock() -> threading.Lock:
+    """Return the lock of what this room keeps for the process; a fork gives the child a new one."""
+    return _lock
 
 
 def abandon(thing: object) -> None:

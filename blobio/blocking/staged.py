@@ -96,6 +96,9 @@ class StagedWriter(io.BufferedIOBase):
 
     def flush(self) -> None:
         """Flush to the file on disk, not to the blob."""
+        if self.closed:
+            message = f"I/O operation on closed file: {self.name}"
+            raise ValueError(message)
         if not self._file.closed:
             self._file.flush()
 
