@@ -6,13 +6,12 @@ import os
 import stat
 from typing import Final
 
-from blobio.errors import IsDirectory, NotFound, VersionMismatch
+from blobio.errors import IsDirectory, VersionMismatch
 from blobio.values import BlobMeta, Version
 
 __all__ = [
     "describe",
     "is_temporary",
-    "missing",
     "require_blob",
     "require_version",
     "temporary_name",
@@ -63,11 +62,6 @@ def require_version(operation: str, key: str, wanted: Version, found: Version | 
         present = "nothing with a version is" if found is None else f"version {found} is"
         message = f"{operation} of {key}: version {wanted} was asked for, {present} there"
         raise VersionMismatch(message, url=key, operation=operation)
-
-
-def missing(operation: str, key: str) -> NotFound:
-    """Return the error for a key that names nothing."""
-    return NotFound(f"{operation} of {key!r}: no such file", url=key, operation=operation)
 
 
 def temporary_name() -> str:

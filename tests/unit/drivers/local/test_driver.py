@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from pathlib import Path
@@ -15,6 +16,8 @@ from blobio.errors import (
     IsDirectory,
     NotDirectory,
     NotFound,
+    PermissionDenied,
+    RequestFailed,
     Unsupported,
     VersionMismatch,
 )
@@ -218,6 +221,36 @@ async def test_delete_says_directory_where_the_system_says_permission(
     monkeypatch.setattr(os, "unlink", deny)
 
     assert isinstance(await outcome(driver, str(tmp_path)), IsDirectory)
+
+
+async def test_file_that_may_not_be_deleted_is_denied(
+    driver: LocalDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").touch()
+
+    def deny(path: str) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "unlink", deny)
+
+    assert isinstance(await outcome(driver, f"{tmp_path}/f"), PermissionDenied)
+
+
+async def test_failing_copy_is_told_and_leaves_nothing(
+    driver: LocalDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(b"hello")
+
+    def fail(*_args: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "copy_file_range", fail, raising=False)
+
+    with pytest.raises(RequestFailed) as caught:
+        await driver.copy(local(tmp_path / "f"), f"{tmp_path}/g", PutOptions())
+
+    assert caught.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path) == ["f"]
 
 
 async def test_directory_with_nothing_but_unpublished_files_is_empty(

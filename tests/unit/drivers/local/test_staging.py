@@ -481,6 +481,55 @@ def test_conditional_replacement_needs_locks(
     assert (tmp_path / "f").read_bytes() == b"3"
 
 
+def test_directory_that_cannot_be_opened_stops_conditional_replacement_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One may write into a directory that one may not read."""
+    version = write(tmp_path / "f", b"1")
+    real = os.open
+
+    def deny_directories(path: str, flags: int, bits: int = 0o777) -> int:
+        if os.path.isdir(path) and not flags & getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, flags, bits)
+
+    monkeypatch.setattr(os, "open", deny_directories)
+
+    with pytest.raises(PermissionDenied):
+        write(tmp_path / "f", b"2", ReplaceIf(version))
+    write(tmp_path / "f", b"3")
+
+    assert (tmp_path / "f").read_bytes() == b"3"
+
+
+def test_file_system_without_unnamed_files_gets_a_named_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def refuse(path: str, flags: int, bits: int = 0o777) -> int:
+        if path == str(tmp_path):
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported", path)
+        return real(path, flags, bits)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+    with stage(str(tmp_path / "f"), Overwrite()) as staged:
+        assert [is_temporary(name) for name in names(tmp_path)] == [True]
+        staged.publish()
+
+    assert names(tmp_path) == ["f"]
+
+
+def test_directory_that_is_not_writable_is_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "open", failing(errno.EACCES))
+
+    with pytest.raises(PermissionDenied):
+        stage(str(tmp_path / "f"), Overwrite())
+
+
 def test_too_large_a_file_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
 

@@ -44,6 +44,21 @@ async def test_listing_is_in_utf8_order(driver: MemoryDriver) -> None:
     assert found == [(["a", "a b", "a/b", "z", "é", "\uffff", "\U0001f600"], [])]
 
 
+async def test_listing_forgets_most_of_what_was_deleted(driver: MemoryDriver) -> None:
+    for key in "abcdef":
+        await write(driver, key)
+    assert await pages(driver, "", ListOptions()) == [(["a", "b", "c", "d", "e", "f"], [])]
+
+    await driver.delete(["a", "b", "c", "e"])
+    await write(driver, "c")
+    await write(driver, "g")
+    await driver.delete(["g"])
+
+    assert await pages(driver, "", ListOptions()) == [(["c", "d", "f"], [])]
+    await driver.delete(["c", "d"])
+    assert await pages(driver, "", ListOptions()) == [(["f"], [])]
+
+
 @pytest.mark.slow
 @given(
     steps=st.lists(st.tuples(st.text("ab/", min_size=1, max_size=4), st.sampled_from("+-l"))),
