@@ -38,7 +38,7 @@ class ServerProcess:
     def __init__(self, name: str, command: Sequence[str], directory: Path) -> None:
         self.name = name
         self.directory = directory
-        self.log = directory / "server.log"
+        self.log: Path = directory / "server.log"
         with self.log.open("wb") as log:
             self._guard = subprocess.Popen(  # noqa: S603 - commands are built in this package
                 [sys.executable, "-I", "-S", str(_GUARD), *command],

@@ -89,12 +89,14 @@ class S3Server:
 def moto_server() -> Iterator[S3Server]:
     """Run moto's S3, in memory, until the `with` block ends.
 
+    Its conditional writes are atomic, see `strict_moto`.
+
     Raises:
         RuntimeError: It is not installed (`pip install 'moto[server,s3]' botocore`) or did not
             start.
     """
     _need("moto", "flask", "botocore", install="'moto[server,s3]' botocore")
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, "-m", "blobio.testing.emulators.strict_moto"]
     with server_process("moto", lambda _: command, lambda port: _answers(port, "moto")) as (
         _,
         port,

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ import pytest
 from blobio.testing.emulators import HttpServer, http_server, rclone_server
 from blobio.testing.emulators.process import server_process
 from blobio.testing.emulators.static import parse_range
+from blobio.testing.emulators.strict_moto import OneAtATime
 
 CONTENT = b"0123456789"
 
@@ -210,7 +212,10 @@ def test_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         "    time.sleep(60)\n"
     )
     with subprocess.Popen(  # noqa: S603 - the program above
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed process leaves its files
     ) as parent:
         assert parent.stdout is not None
         server = HttpServer(url=parent.stdout.readline().strip(), root=tmp_path)
@@ -236,3 +241,31 @@ def test_rclone_buckets_are_made_and_reset_through_the_api() -> None:
 
         assert server.config().s3.addressing == "path"
         assert server.secret_key not in repr(server)
+
+
+def test_strict_moto_decides_conditional_writes_one_at_a_time() -> None:
+    inside, most = [0], [0]
+    lock, both = threading.Lock(), threading.Barrier(2)
+
+    def application(environ: dict[str, object], start_response: object) -> list[bytes]:
+        del start_response
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        if "HTTP_IF_MATCH" not in environ:
+            both.wait(timeout=10)
+        with lock:
+            inside[0] -= 1
+        return [b""]
+
+    def run(count: int, **headers: str) -> int:
+        most[0] = 0
+        with ThreadPoolExecutor(count) as pool:
+            for _ in range(count):
+                pool.submit(strict, {"REQUEST_METHOD": "PUT", **headers}, print)
+        return most[0]
+
+    strict = OneAtATime(application)
+
+    assert run(8, HTTP_IF_MATCH="x") == 1
+    assert run(2) == 2
