@@ -22,7 +22,7 @@ def test_crc32c_of_known_vectors(data: bytes, expected: int) -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer_has_the_crc_of_its_bytes(
-    kind: type[bytes] | type[bytearray] | type[memoryview],
+    kind: type[bytes | bytearray | memoryview],
 ) -> None:
     data = bytes(range(256)) * 2100
 

@@ -63,7 +63,7 @@ class S3Signer:
         fetch: Fetch | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.region = config.region or DEFAULT_REGION
+        self.region: str = config.region or DEFAULT_REGION
         self._anonymous = config.anonymous
         self._explicit = _explicit(config)
         self._clock = clock

@@ -17,17 +17,19 @@ async def for_each(
 ) -> list[R]:
     """Return `work(item)` for each item, in order, at most `in_flight` at a time.
 
-    The first failure cancels the rest, waits for them, and is raised as it is.
+    The first failure stops the rest, waits for them, and is raised as it is.
     """
-    window = asyncio.Semaphore(in_flight)
+    waiting = iter(enumerate(items))
+    results: dict[int, R] = {}
 
-    async def one(item: T) -> R:
-        async with window:
-            return await work(item)
+    async def worker() -> None:
+        for index, item in waiting:
+            results[index] = await work(item)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
+            for _ in range(min(in_flight, len(items))):
+                group.create_task(worker())
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return [results[index] for index in range(len(items))]

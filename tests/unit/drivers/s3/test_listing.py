@@ -23,7 +23,7 @@ ROW = (
 
 def _page(*rows: str, encoded: bool = True, more: str = "") -> bytes:
     encoding = "<EncodingType>url</EncodingType>" if encoded else ""
-    end = "<IsTruncated>false</IsTruncated>" if not more else more
+    end = more or "<IsTruncated>false</IsTruncated>"
     return f"{HEAD}{encoding}{end}{''.join(rows)}</ListBucketResult>".encode()
 
 
@@ -151,14 +151,18 @@ def test_what_is_no_listing_is_never_an_empty_one(body: bytes) -> None:
         (
             ListOptions(delimiter="/", page_size=7, start_after="a/b c+"),
             None,
-            "delimiter=%2F&encoding-type=url&list-type=2&max-keys=7&prefix=a%2Fb%20c"
-            "&start-after=a%2Fb%20c%2B",
+            (
+                "delimiter=%2F&encoding-type=url&list-type=2&max-keys=7&prefix=a%2Fb%20c"
+                "&start-after=a%2Fb%20c%2B"
+            ),
         ),
         (
             ListOptions(page_size=5000, start_after="x"),
             "to/ken==",
-            "continuation-token=to%2Fken%3D%3D&encoding-type=url&list-type=2&max-keys=1000"
-            "&prefix=a%2Fb%20c",
+            (
+                "continuation-token=to%2Fken%3D%3D&encoding-type=url&list-type=2&max-keys=1000"
+                "&prefix=a%2Fb%20c"
+            ),
         ),
     ],
 )

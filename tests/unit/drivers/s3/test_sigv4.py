@@ -123,6 +123,7 @@ def test_signed_url_is_botocores(*, key: str, now: int, expires: int, token: str
         expires_s=expires,
     )
 
+    assert theirs.url is not None
     assert sorted(ours.split("?")[1].split("&")) == sorted(theirs.url.split("?")[1].split("&"))
     assert ours.split("?")[0] == url
 
