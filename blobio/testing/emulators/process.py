@@ -31,7 +31,7 @@ class ServerProcess:
 
     Attributes:
         name: What to call it in messages.
-        directory: A directory of its own, removed at the end unless something failed.
+        directory: A directory of its own, removed at the end; after a failure the log stays.
         log: Its standard output and error.
     """
 
@@ -87,6 +87,14 @@ class ServerProcess:
             os.killpg(self._guard.pid, signal.SIGKILL)
         self._guard.wait()
 
+    def keep_the_log_only(self) -> None:
+        """Remove what else is in its directory: data can be large."""
+        for path in self.directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != self.log:
+                path.unlink()
+
     def _complaint(self, what: str) -> str:
         tail = self.log.read_text(errors="replace")[-_LOG_TAIL_CHARS:]
         return f"{self.name} {what}; its log is {self.log} and ends with:\n{tail}"
@@ -121,6 +129,7 @@ def server_process(
         yield process, port
     except BaseException as error:
         process.kill()
+        process.keep_the_log_only()
         error.add_note(f"the log of {name} is {process.log}")
         raise
     process.kill()

@@ -92,10 +92,11 @@ def moto_server() -> Iterator[S3Server]:
     Its conditional writes are atomic, see `strict_moto`.
 
     Raises:
-        RuntimeError: It is not installed (`pip install 'moto[server,s3]' botocore`) or did not
-            start.
+        RuntimeError: It is not installed (`pip install 'moto[s3,s3crc32c,server]' botocore`) or did
+            not start.
     """
-    _need("moto", "flask", "botocore", install="'moto[server,s3]' botocore")
+    # without crc32c moto answers with wrong checksums
+    _need("moto", "flask", "crc32c", "botocore", install="'moto[s3,s3crc32c,server]' botocore")
     command = [sys.executable, "-m", "blobio.testing.emulators.strict_moto"]
     with server_process("moto", lambda _: command, lambda port: _answers(port, "moto")) as (
         _,

@@ -180,9 +180,13 @@ def test_parallel_starts_get_ports_of_their_own(tmp_path: Path) -> None:
 def test_server_that_ends_while_starting_is_an_error_that_keeps_its_log() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no such disk')"]
 
+    def make_data(directory: Path) -> list[str]:
+        (directory / "data").mkdir()
+        return command
+
     with (
         pytest.raises(RuntimeError, match="broken ended with exit code 1") as caught,
-        server_process("broken", lambda _: command, lambda _: True),
+        server_process("broken", make_data, lambda _: True),
     ):
         pass
 
