@@ -130,11 +130,10 @@ class ByteBudget:
         try:
             await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self.release(size)  # granted and cancelled in the same turn of the loop
+            if waiter.cancelled():
+                self._grant()  # drops it, and lets in who waited behind it
             else:
-                self._waiters.remove((size, waiter))
-                self._grant()
+                self.release(size)  # granted and cancelled in the same turn of the loop
             raise
 
     def release(self, size: int) -> None:
@@ -146,8 +145,11 @@ class ByteBudget:
         return self._held == 0 or self._held + size <= self._limit
 
     def _grant(self) -> None:
-        while self._waiters and self._fits(self._waiters[0][0]):
-            size, waiter = self._waiters.popleft()
-            if not waiter.done():
+        while self._waiters:
+            size, waiter = self._waiters[0]
+            if not waiter.cancelled():
+                if not self._fits(size):
+                    return
                 self._held += size
                 waiter.set_result(None)
+            self._waiters.popleft()
