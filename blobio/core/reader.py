@@ -18,7 +18,14 @@ from typing import Final, final
 from blobio.config import ReadConfig
 from blobio.core.flow import each
 from blobio.drivers.base import Driver, GetResult
-from blobio.errors import ChecksumMismatch, DeadlineExceeded, TransportFailed, VersionMismatch
+from blobio.errors import (
+    ChecksumMismatch,
+    DeadlineExceeded,
+    RangeNotSatisfiable,
+    RequestFailed,
+    TransportFailed,
+    VersionMismatch,
+)
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, GetOptions, Span, Version
 
@@ -69,7 +76,8 @@ class RangeReader:
 
         Up to two parts this is 1 request, and verified wherever the store sends a checksum. Of a
         larger blob the first reply gives the first part, and the others are fetched side by side;
-        the whole is checked against the store's CRC32C where it has one.
+        the whole is checked against the store's CRC32C where it has one. A body that breaks off is
+        resumed.
         """
         stuck = 0
         started: bytes | tuple[_Preallocated, int, BlobMeta] | None = None
@@ -86,16 +94,31 @@ class RangeReader:
         return whole.take()
 
     async def _start_whole(self) -> bytes | tuple[_Preallocated, int, BlobMeta]:
-        """Ask for everything; take it all if it is small, else its first part."""
+        """Ask for everything; take it all if it is small, else its first part.
+
+        What came of a small body that broke off is handed on like a first part.
+        """
         options = GetOptions(version=self.version)
         async with await self._driver.get(self.url.key, options) as result:
-            self._pin(result)
+            self._pin(result.meta)
+            self._check_span(result, Span(0, result.meta.size))
             meta = result.meta
             if meta.size > 2 * self._config.part_bytes:
                 whole = _Preallocated(meta.size)
                 return whole, await self._head_of(result, whole.view), meta
-            chunks = [chunk async for chunk in result.chunks()]
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks: list[bytes] = []
+            try:
+                async for chunk in result.chunks():
+                    chunks.append(chunk)  # noqa: PERF401 - those before a failure are kept
+            except (TransportFailed, DeadlineExceeded) as error:
+                if not chunks or not error.retryable:
+                    raise
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if len(data) == meta.size:
+            return data
+        whole = _Preallocated(meta.size)
+        whole.view[: len(data)] = data
+        return whole, len(data), meta
 
     async def read(self, start: int, stop: int) -> bytes:
         """Read bytes `start` to `stop`, cut at the end of the blob."""
@@ -148,13 +171,17 @@ class RangeReader:
         return results
 
     async def _head_of(self, result: GetResult, view: memoryview) -> int:
-        """Take the first part of a long body, or a little more, and leave the rest."""
+        """Take the first part of a long body, or a little more or less, and leave the rest."""
         done = 0
-        async for chunk in result.chunks():
-            view[done : done + len(chunk)] = chunk
-            done += len(chunk)
-            if done >= self._config.part_bytes:
-                break
+        try:
+            async for chunk in result.chunks():
+                view[done : done + len(chunk)] = chunk
+                done += len(chunk)
+                if done >= self._config.part_bytes:
+                    break
+        except (TransportFailed, DeadlineExceeded) as error:
+            if not done or not error.retryable:
+                raise
         return done
 
     async def _complete(self, view: memoryview, done: int, meta: BlobMeta) -> None:
@@ -190,15 +217,18 @@ class RangeReader:
         done = resumes = stuck = 0
         while done < wanted:
             before = done
+            span = Span(start + done, start + wanted)
             try:
-                span = Span(start + done, start + wanted)
-                options = GetOptions(range=span, version=self.version)
-                async with await self._driver.get(self.url.key, options) as result:
-                    self._pin(result)
-                    wanted = min(wanted, result.span.stop - start)
+                async with await self._open(span) as result:
+                    wanted = min(wanted, result.meta.size - start)
                     async for chunk in result.chunks():
                         buffer[done : done + len(chunk)] = chunk
                         done += len(chunk)
+                    self._check_length(result, done - before)
+            except RangeNotSatisfiable:
+                if self.size is not None or await self._learn_size() > start:
+                    raise
+                return 0
             except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
                 if isinstance(error, ChecksumMismatch):
                     done = before
@@ -221,9 +251,38 @@ class RangeReader:
         if stuck:
             await asyncio.sleep(random.random() * 0.05 * 2**stuck)  # noqa: S311 - jitter
 
-    def _pin(self, result: GetResult) -> None:
+    async def _open(self, span: Span) -> GetResult:
+        """Ask for bytes of the pinned version, and refuse a reply that has others."""
+        options = GetOptions(range=span, version=self.version)
+        result = await self._driver.get(self.url.key, options)
+        try:
+            self._pin(result.meta)
+            self._check_span(result, span)
+        except BaseException:
+            await result.stream.aclose()
+            raise
+        return result
+
+    async def _learn_size(self) -> int:
+        meta = await self._driver.head(self.url.key, version=self.version)
+        self._pin(meta)
+        return meta.size
+
+    def _check_span(self, result: GetResult, asked: Span) -> None:
+        """Refuse bytes that were not asked for; fewer are no fault, the rest is asked for next."""
+        served = result.span
+        if served.start != asked.start or served.stop > min(asked.stop, result.meta.size):
+            message = f"read of {self.url}: bytes {asked} were asked for and {served} came"
+            raise RequestFailed(message, url=self.url, operation="get")
+
+    def _check_length(self, result: GetResult, received: int) -> None:
+        """Refuse a body that is not its span, or moved nothing, whatever its driver says."""
+        if received != len(result.span) or not received:
+            message = f"read of {self.url}: {received} bytes came of {len(result.span)} announced"
+            raise TransportFailed(message, url=self.url, operation="get")
+
+    def _pin(self, meta: BlobMeta) -> None:
         """Take the first reply's version and size as the truth; refuse any other one."""
-        meta = result.meta
         if self.version is None and self.size is None:
             self.size = meta.size
         if self.version is None:
