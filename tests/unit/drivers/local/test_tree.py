@@ -241,20 +241,42 @@ def test_unpublished_files_are_left_out(tmp_path: Path) -> None:
     assert list(by_key(f"{tmp_path}/")) == [f"{tmp_path}/", f"{tmp_path}/.blobio-kept"]
 
 
-def test_file_that_vanishes_meanwhile_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("delimiter", ["", "/"])
+@pytest.mark.parametrize("page_size", [1, 2, 10])
+def test_files_that_vanish_meanwhile_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delimiter: str, page_size: int
 ) -> None:
-    build(str(tmp_path), {"a": None, "b": None})
-    real = tree._scan
+    build(str(tmp_path), dict.fromkeys("abcdef"))
+    real = tree._Window.scan
 
-    def vanish(directory: str, start: str = "") -> list[tree._Child]:
-        children = real(directory, start)
-        os.unlink(tmp_path / "a")
+    def vanish(window: tree._Window, directory: str, start: str = "") -> list[tree._Child]:
+        children = real(window, directory, start)
+        for name in "abde":
+            (tmp_path / name).unlink(missing_ok=True)
         return children
 
-    monkeypatch.setattr(tree, "_scan", vanish)
+    monkeypatch.setattr(tree._Window, "scan", vanish)
+    options = ListOptions(delimiter=delimiter, page_size=page_size)
 
-    assert list(by_key(f"{tmp_path}/")) == [f"{tmp_path}/", f"{tmp_path}/b"]
+    assert listing(f"{tmp_path}/", options)[0] == [
+        f"{tmp_path}/",
+        f"{tmp_path}/c",
+        f"{tmp_path}/f",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_large_directory_is_listed_whole_in_small_pages(tmp_path: Path, delimiter: str) -> None:
+    """Of its names a scan keeps only what a page can use."""
+    names = sorted(f"{number * 7919 % 1511:04}" for number in range(1511))
+    for name in names:
+        (tmp_path / name).touch()
+
+    keys, prefixes = listing(f"{tmp_path}/", ListOptions(delimiter=delimiter, page_size=100))
+
+    assert keys == [f"{tmp_path}/", *(f"{tmp_path}/{name}" for name in names)]
+    assert prefixes == []
 
 
 def test_unreadable_directory_is_an_error_not_empty(
