@@ -235,7 +235,7 @@ def lost_creation(_: Scene) -> Outcome:
 def changed_underneath(_: Scene) -> Outcome:
     """Read a blob that is replaced meanwhile: never the bytes of two versions in one read."""
     path = f"{MOTO}/copy.csv"
-    with bf.BlobFile(path, "rb", buffer_size=MIB) as file:
+    with bf.BlobFile(path, "rb") as file:
         file.readline()
         bf.write_text(path, "something else")
         try:
