@@ -1,85 +1,33 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import gc
 import os
-import resource
 import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from blobio.drivers.local import locking, staging
+from blobio.drivers.local import staging
 from blobio.drivers.local.facts import is_temporary, version_of
 from blobio.drivers.local.staging import stage
 from blobio.errors import (
     AlreadyExists,
-    BlobError,
-    ConcurrentWrite,
     InvalidUrl,
     IsDirectory,
     NotDirectory,
     NotFound,
     PermissionDenied,
-    RequestFailed,
     Unsupported,
     UploadLost,
-    VersionMismatch,
 )
 from blobio.values import Body, CreateOnly, Overwrite, ReplaceIf, Version, WriteMode
+from tests.unit.drivers.local.kit import failing, names, umask, write
 
-
-@pytest.fixture(params=["unnamed", "named"], autouse=True)
-def scratch_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run each test with and without O_TMPFILE."""
-    if request.param == "named":
-        monkeypatch.setattr(staging, "_UNNAMED", 0)
-    return str(request.param)
-
-
-def write(
-    path: Path, data: Body, mode: WriteMode | None = None, *, durable: bool = False
-) -> Version:
-    with stage(str(path), mode or Overwrite(), durable=durable) as staged:
-        staged.write(data)
-        return staged.publish()
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(os.listdir(directory))
-
-
-@contextmanager
-def umask(bits: int) -> Iterator[None]:
-    old = os.umask(bits)
-    try:
-        yield
-    finally:
-        os.umask(old)
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def failing(number: int) -> Callable[..., int]:
-    def fail(*_args: object, **_options: object) -> int:
-        raise OSError(number, os.strerror(number))
-
-    return fail
+pytestmark = pytest.mark.usefixtures("scratch_kind")
 
 
 def test_publish_makes_the_file_and_returns_its_version(tmp_path: Path) -> None:
@@ -373,257 +321,3 @@ def test_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.Monk
 def test_special_file_is_not_replaced() -> None:
     with pytest.raises(Unsupported):
         stage("/dev/null", Overwrite())
-
-
-def test_create_only_leaves_the_old_file(tmp_path: Path) -> None:
-    write(tmp_path / "f", b"first", CreateOnly())
-
-    with pytest.raises(AlreadyExists):
-        write(tmp_path / "f", b"second", CreateOnly())
-
-    assert (tmp_path / "f").read_bytes() == b"first"
-    assert names(tmp_path) == ["f"]
-
-
-def test_racing_create_only_writers_have_exactly_one_winner(tmp_path: Path) -> None:
-    barrier = threading.Barrier(8, timeout=10)
-    won: list[int] = []
-    lost: list[int] = []
-
-    def create(index: int) -> None:
-        with stage(str(tmp_path / "f"), CreateOnly()) as staged:
-            staged.write(b"%d" % index)
-            barrier.wait()
-            try:
-                staged.publish()
-            except AlreadyExists:
-                lost.append(index)
-            else:
-                won.append(index)
-
-    in_threads(create, 8)
-
-    assert (len(won), len(lost)) == (1, 7)
-    assert (tmp_path / "f").read_bytes() == b"%d" % won[0]
-    assert names(tmp_path) == ["f"]
-
-
-def test_create_only_needs_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", failing(errno.EPERM))
-
-    with pytest.raises(Unsupported):
-        write(tmp_path / "f", b"x", CreateOnly())
-
-    assert names(tmp_path) == []
-
-
-def test_replace_if_needs_the_version_that_is_there(tmp_path: Path) -> None:
-    first = write(tmp_path / "f", b"1")
-    second = write(tmp_path / "f", b"2", ReplaceIf(first))
-
-    with pytest.raises(VersionMismatch):
-        write(tmp_path / "f", b"3", ReplaceIf(first))
-    with pytest.raises(VersionMismatch):
-        write(tmp_path / "absent", b"3", ReplaceIf(second))
-
-    assert (tmp_path / "f").read_bytes() == b"2"
-    assert names(tmp_path) == ["f"]
-
-
-def test_racing_conditional_replacements_lose_no_update(tmp_path: Path) -> None:
-    path = tmp_path / "counter"
-    write(path, b"0")
-
-    def count_up(_index: int) -> None:
-        for _ in range(10):
-            while True:
-                version = version_of(os.stat(path))
-                value = int(path.read_bytes())
-                try:
-                    write(path, b"%d" % (value + 1), ReplaceIf(version))
-                except VersionMismatch:
-                    continue
-                break
-
-    in_threads(count_up, 3)
-
-    assert path.read_bytes() == b"30"
-
-
-def test_locked_directory_stops_conditional_replacement_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(locking, "_PATIENCE_S", 0)
-    version = write(tmp_path / "f", b"1")
-    held = os.open(tmp_path, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-
-        with pytest.raises(ConcurrentWrite):
-            write(tmp_path / "f", b"2", ReplaceIf(version))
-        write(tmp_path / "f", b"3")
-    finally:
-        os.close(held)
-
-    assert (tmp_path / "f").read_bytes() == b"3"
-
-
-def test_conditional_replacement_needs_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = write(tmp_path / "f", b"1")
-    monkeypatch.setattr(fcntl, "flock", failing(errno.EBADF))  # as NFS answers for a directory
-
-    with pytest.raises(Unsupported):
-        write(tmp_path / "f", b"2", ReplaceIf(version))
-    write(tmp_path / "f", b"3")
-
-    assert (tmp_path / "f").read_bytes() == b"3"
-
-
-def test_directory_that_cannot_be_opened_stops_conditional_replacement_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One may write into a directory that one may not read."""
-    version = write(tmp_path / "f", b"1")
-    real = os.open
-
-    def deny_directories(path: str, flags: int, bits: int = 0o777) -> int:
-        if os.path.isdir(path) and not flags & getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY:
-            raise PermissionError(errno.EACCES, "Permission denied", path)
-        return real(path, flags, bits)
-
-    monkeypatch.setattr(os, "open", deny_directories)
-
-    with pytest.raises(PermissionDenied):
-        write(tmp_path / "f", b"2", ReplaceIf(version))
-    write(tmp_path / "f", b"3")
-
-    assert (tmp_path / "f").read_bytes() == b"3"
-
-
-def test_file_system_without_unnamed_files_gets_a_named_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.open
-
-    def refuse(path: str, flags: int, bits: int = 0o777) -> int:
-        if path == str(tmp_path):
-            raise OSError(errno.EOPNOTSUPP, "Operation not supported", path)
-        return real(path, flags, bits)
-
-    monkeypatch.setattr(os, "open", refuse)
-
-    with stage(str(tmp_path / "f"), Overwrite()) as staged:
-        assert [is_temporary(name) for name in names(tmp_path)] == [True]
-        staged.publish()
-
-    assert names(tmp_path) == ["f"]
-
-
-def test_directory_that_is_not_writable_is_denied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "open", failing(errno.EACCES))
-
-    with pytest.raises(PermissionDenied):
-        stage(str(tmp_path / "f"), Overwrite())
-
-
-def test_too_large_a_file_leaves_the_old_one(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"old")
-
-    with pytest.raises(RequestFailed) as caught, largest_file(4096):
-        write(tmp_path / "f", bytes(10_000))
-
-    assert caught.value.errno == errno.EFBIG
-    assert (tmp_path / "f").read_bytes() == b"old"
-    assert names(tmp_path) == ["f"]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_failing_disk_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    (tmp_path / "f").write_bytes(b"old")
-    monkeypatch.setattr(os, "write", failing(number))
-
-    with pytest.raises(RequestFailed) as caught:
-        write(tmp_path / "f", b"new")
-
-    assert caught.value.errno == number
-    assert (tmp_path / "f").read_bytes() == b"old"
-    assert names(tmp_path) == ["f"]
-
-
-def test_failing_rename_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "f").write_bytes(b"old")
-    monkeypatch.setattr(os, "replace", failing(errno.EACCES))
-
-    with pytest.raises(PermissionDenied):
-        write(tmp_path / "f", b"new")
-
-    assert (tmp_path / "f").read_bytes() == b"old"
-    assert names(tmp_path) == ["f"]
-
-
-def test_failing_take_over_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "f").write_bytes(b"old")
-    (tmp_path / "f").chmod(0o640)
-    monkeypatch.setattr(os, "fchmod", failing(errno.EIO))
-
-    with pytest.raises(BlobError), umask(0o077):
-        stage(str(tmp_path / "f"), Overwrite())
-
-    assert names(tmp_path) == ["f"]
-
-
-def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_some, write_some_at = os.write, os.pwrite
-    monkeypatch.setattr(os, "write", lambda fd, data: write_some(fd, data[:3]))
-    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: write_some_at(fd, data[:3], at))
-
-    with stage(str(tmp_path / "f"), Overwrite()) as staged:
-        assert staged.write(b"0123456789") == 10
-        assert staged.write_at(10, bytearray(b"abcdef")) == 6
-        staged.publish()
-
-    assert (tmp_path / "f").read_bytes() == b"0123456789abcdef"
-
-
-def test_parts_are_written_in_any_order_and_truncated(tmp_path: Path) -> None:
-    with stage(str(tmp_path / "f"), Overwrite()) as staged:
-        staged.write_at(3, memoryview(b"defgh"))
-        staged.write_at(0, b"abc")
-        staged.truncate(6)
-        staged.publish()
-
-    assert (tmp_path / "f").read_bytes() == b"abcdef"
-
-
-def test_durable_write_flushes_the_bytes_then_the_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(kind_of(fd)))
-    inode = {os.stat(tmp_path).st_ino: "top"}
-
-    def kind_of(fd: int) -> str:
-        facts = os.fstat(fd)
-        if stat.S_ISREG(facts.st_mode):
-            return f"file, {len(list(tmp_path.rglob('f')))} published"
-        return inode.get(facts.st_ino, "directory")
-
-    write(tmp_path / "a" / "b" / "f", b"x", durable=True)
-
-    assert flushed == ["file, 0 published", "directory", "directory", "top"]
-
-
-def in_threads(work: Callable[[int], None], count: int) -> None:
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
