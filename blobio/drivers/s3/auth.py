@@ -29,7 +29,8 @@ __all__ = ["Fetch", "Presigned", "S3Signer", "chain"]
 Fetch: TypeAlias = Callable[[], Awaitable[tuple[Credentials, float | None]]]
 """Gets credentials and the Unix time at which they expire, or None for never."""
 
-_REFRESH_BEFORE_S: Final = 600.0
+# botocore tries from 15 minutes before the end, and insists from 10.
+_REFRESH_BEFORE_S: Final = 840.0
 _NEXT_LOOK_S: Final = 60.0
 _REFRESH_PAUSE_S: Final = 1.0
 _SKEW_S: Final = 60.0

@@ -191,32 +191,30 @@ class ByParts:
     def __call__(self, request: Request) -> Step:
         if request.method == "HEAD":
             return _source(25, **self.source)
-        if request.method == "GET":
-            return reply(
-                200,
-                b"<Tagging><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag>"
-                b"<Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>",
-            )
-        if request.url.endswith("?uploads="):
-            return reply(
-                200,
-                b"<InitiateMultipartUploadResult><UploadId>UP</UploadId>"
-                b"</InitiateMultipartUploadResult>",
-            )
         if request.method == "PUT":
-            number = int(request.url.split("partNumber=")[1][0])
-            if number == self.bad_part:
-                return FORBIDDEN
-            return reply(
-                200, f"<CopyPartResult><ETag>&quot;{number}&quot;</ETag></CopyPartResult>".encode()
-            )
-        if request.method == "DELETE":
-            return reply(204)
-        return self.completion or reply(
-            200,
-            b"<CompleteMultipartUploadResult><ETag>&quot;new-3&quot;</ETag>"
-            b"</CompleteMultipartUploadResult>",
-        )
+            return self._part(int(request.url.split("partNumber=")[1][0]))
+        if request.url.endswith("?uploads="):
+            return _result("InitiateMultipartUploadResult", "<UploadId>UP</UploadId>")
+        if request.method == "POST" and self.completion is not None:
+            return self.completion
+        return {"GET": TAGS, "DELETE": reply(204), "POST": COMPLETED}[request.method]
+
+    def _part(self, number: int) -> Step:
+        if number == self.bad_part:
+            return FORBIDDEN
+        return _result("CopyPartResult", f"<ETag>&quot;{number}&quot;</ETag>")
+
+
+def _result(root: str, inner: str) -> Response:
+    return reply(200, f"<{root}>{inner}</{root}>".encode())
+
+
+TAGS = _result(
+    "Tagging",
+    "<TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag>"
+    "<Tag><Key>c</Key><Value/></Tag></TagSet>",
+)
+COMPLETED = _result("CompleteMultipartUploadResult", "<ETag>&quot;new-3&quot;</ETag>")
 
 
 async def test_large_copy_goes_by_pinned_parts() -> None:
