@@ -47,7 +47,7 @@ class Crc32c:
     __slots__ = ("value",)
 
     def __init__(self, value: int = 0) -> None:
-        self.value = value
+        self.value: int = value
 
     def update(self, data: Body) -> None:
         """Add `data` to what came before."""

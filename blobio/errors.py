@@ -111,15 +111,15 @@ class BlobError(OSError):
         retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
-        self.errno = self.default_errno
+        self.errno: int | None = self.default_errno
         self.message = message
-        self.url = None if url is None else redact(str(url))
+        self.url: str | None = None if url is None else redact(str(url))
         self.operation = operation
         self.attempts = attempts
         self.status = status
         self.code = code
         self.request_id = request_id
-        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retryable: bool = self.default_retryable if retryable is None else retryable
 
     def __str__(self) -> str:
         return self.message
@@ -141,62 +141,62 @@ def _rebuild(
 class NotFound(BlobError, FileNotFoundError):
     """Nothing is stored under that name."""
 
-    default_errno = errno.ENOENT
+    default_errno: ClassVar[int | None] = errno.ENOENT
 
 
 class AlreadyExists(BlobError, FileExistsError):
     """A create-only write found the name taken; what was there is unchanged."""
 
-    default_errno = errno.EEXIST
+    default_errno: ClassVar[int | None] = errno.EEXIST
 
 
 class IsDirectory(BlobError, IsADirectoryError):
     """A directory was given where a blob is needed."""
 
-    default_errno = errno.EISDIR
+    default_errno: ClassVar[int | None] = errno.EISDIR
 
 
 class NotDirectory(BlobError, NotADirectoryError):
     """A blob was given where a directory is needed."""
 
-    default_errno = errno.ENOTDIR
+    default_errno: ClassVar[int | None] = errno.ENOTDIR
 
 
 class DirectoryNotEmpty(BlobError):
     """`rmdir` found something in the directory."""
 
-    default_errno = errno.ENOTEMPTY
+    default_errno: ClassVar[int | None] = errno.ENOTEMPTY
 
 
 class ChecksumMismatch(BlobError):
     """Bytes differ from the checksum that the store sent or that blobio computed."""
 
-    default_errno = errno.EIO
-    default_retryable = True
+    default_errno: ClassVar[int | None] = errno.EIO
+    default_retryable: ClassVar[bool] = True
 
 
 class RangeNotSatisfiable(BlobError):
     """The range starts at or after the end of the blob."""
 
-    default_errno = errno.EINVAL
+    default_errno: ClassVar[int | None] = errno.EINVAL
 
 
 class Unsupported(BlobError, io.UnsupportedOperation):
     """This backend cannot do what was asked; no request was sent."""
 
-    default_errno = errno.ENOTSUP
+    default_errno: ClassVar[int | None] = errno.ENOTSUP
 
 
 class InvalidUrl(BlobError, ValueError):
     """Not a path or URL that blobio can address."""
 
-    default_errno = errno.EINVAL
+    default_errno: ClassVar[int | None] = errno.EINVAL
 
 
 class InvalidConfig(BlobError, ValueError):
     """A setting that is out of range or cannot be honoured."""
 
-    default_errno = errno.EINVAL
+    default_errno: ClassVar[int | None] = errno.EINVAL
 
 
 class RequestFailure(BlobError):
@@ -234,7 +234,7 @@ class RequestFailure(BlobError):
 class PermissionDenied(RequestFailure, PermissionError):
     """The credentials are known but do not allow this."""
 
-    default_errno = errno.EACCES
+    default_errno: ClassVar[int | None] = errno.EACCES
 
 
 class Unauthenticated(PermissionDenied):
@@ -244,7 +244,7 @@ class Unauthenticated(PermissionDenied):
 class Conflict(RequestFailure):
     """Somebody else wrote at the same time; nothing of this write was published."""
 
-    default_errno = errno.EBUSY
+    default_errno: ClassVar[int | None] = errno.EBUSY
 
 
 class VersionMismatch(Conflict):
@@ -258,13 +258,13 @@ class ConcurrentWrite(Conflict):
 class RequestFailed(RequestFailure):
     """A reply that means failure and that no other class describes."""
 
-    default_errno = errno.EIO
+    default_errno: ClassVar[int | None] = errno.EIO
 
 
 class RateLimited(RequestFailed):
     """The store kept answering 429 or 503 until the retries ran out."""
 
-    default_retryable = True
+    default_retryable: ClassVar[bool] = True
 
 
 class UploadLost(RequestFailed):
@@ -274,15 +274,15 @@ class UploadLost(RequestFailed):
 class TransportFailed(RequestFailure, ConnectionError):
     """No complete reply: connection refused or reset, TLS failure, body cut short."""
 
-    default_errno = errno.ECONNABORTED
-    default_retryable = True
+    default_errno: ClassVar[int | None] = errno.ECONNABORTED
+    default_retryable: ClassVar[bool] = True
 
 
 class DeadlineExceeded(RequestFailure, TimeoutError):
     """The no-progress deadline, or the caller's own deadline, ran out."""
 
-    default_errno = errno.ETIMEDOUT
-    default_retryable = True
+    default_errno: ClassVar[int | None] = errno.ETIMEDOUT
+    default_retryable: ClassVar[bool] = True
 
 
 # blobfile's names

@@ -61,8 +61,8 @@ class AsyncContext:
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        self.config = Config.from_env() if config is None else config
-        self.stores = Stores(self.config)
+        self.config: Config = Config.from_env() if config is None else config
+        self.stores: Stores = Stores(self.config)
 
     async def __aenter__(self) -> AsyncContext:
         return self

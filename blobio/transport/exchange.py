@@ -38,10 +38,12 @@ class Exchange:
         self._body_bytes = body_bytes
         self._pace: Pace | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.connected = False
-        self.reused = False
+        self.connected: bool = False
+        self.reused: bool = False
         self.stalled: TimeoutError | None = None
-        self.tracker = aiohttp.UploadTracker() if body_bytes > _TRACKED_BYTES else None
+        self.tracker: aiohttp.UploadTracker | None = (
+            aiohttp.UploadTracker() if body_bytes > _TRACKED_BYTES else None
+        )
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[None]:

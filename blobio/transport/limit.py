@@ -27,9 +27,9 @@ class _Window:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.size = float(most)
-        self.in_flight = 0
-        self.halvings = 0
+        self.size: float = float(most)
+        self.in_flight: int = 0
+        self.halvings: int = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property

@@ -34,7 +34,7 @@ class MockTransport:
 
     def __init__(self, script: Handler | Iterable[Step]) -> None:
         self.requests: list[Request] = []
-        self.closed = False
+        self.closed: bool = False
         self._handler: Handler = script if callable(script) else _Script(iter(script))
 
     async def send(self, request: Request) -> Response:
@@ -89,8 +89,8 @@ class ScriptedStream:
     """
 
     def __init__(self, chunks: Iterable[bytes], fault: BaseException | None = None) -> None:
-        self.closed = False
-        self.delivered = 0
+        self.closed: bool = False
+        self.delivered: int = 0
         self._chunks = iter(chunks)
         self._fault = fault
 
