@@ -236,12 +236,14 @@ def test_completion_names_parts_size_condition_and_checksum() -> None:
             "x-amz-checksum-crc32c": "4waSgw==",
             "x-amz-checksum-type": "FULL_OBJECT",
         },
-        (b'<?xml version="1.0" encoding="UTF-8"?>'
-        b'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        b"<Part><ChecksumCRC32C>9jr07g==</ChecksumCRC32C><ETag>&quot;e1&quot;</ETag>"
-        b"<PartNumber>1</PartNumber></Part>"
-        b"<Part><ChecksumCRC32C>g7Vl2A==</ChecksumCRC32C><ETag>&quot;e2&quot;</ETag>"
-        b"<PartNumber>2</PartNumber></Part></CompleteMultipartUpload>"),
+        (
+            b'<?xml version="1.0" encoding="UTF-8"?>'
+            b'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            b"<Part><ChecksumCRC32C>9jr07g==</ChecksumCRC32C><ETag>&quot;e1&quot;</ETag>"
+            b"<PartNumber>1</PartNumber></Part>"
+            b"<Part><ChecksumCRC32C>g7Vl2A==</ChecksumCRC32C><ETag>&quot;e2&quot;</ETag>"
+            b"<PartNumber>2</PartNumber></Part></CompleteMultipartUpload>"
+        ),
     )
 
 

@@ -66,6 +66,7 @@ def _query(pairs: list[tuple[str, str]]) -> str:
     return "&".join(f"{quote(n, safe='-_.~')}={quote(v, safe='-_.~')}" for n, v in pairs)
 
 
+@pytest.mark.slow
 @given(
     key=KEYS,
     pairs=PAIRS,
@@ -105,6 +106,7 @@ def test_signature_is_botocores(
     assert ours.url == url
 
 
+@pytest.mark.slow
 @given(key=KEYS, now=TIMES, expires=st.integers(1, 604_800), token=st.sampled_from([None, "t/+="]))
 def test_signed_url_is_botocores(*, key: str, now: int, expires: int, token: str | None) -> None:
     url = Endpoint("https://bucket.s3.eu-west-1.amazonaws.com", "/", "r").object_url(key)
