@@ -7,8 +7,8 @@ there is a transport.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import weakref
 from typing import TYPE_CHECKING, final
 
 from blobio.config import Config
@@ -35,22 +35,26 @@ class Stores:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.budget = ByteBudget(config.memory_bytes)
+        self.budget: ByteBudget = ByteBudget(config.memory_bytes)
         self._drivers: dict[tuple[str, str], Driver] = {}
         self._shared: Transport | None = None
         self._retry_budget: RetryBudget | None = None
-        self._writers: weakref.WeakSet[PartWriter] = weakref.WeakSet()
+        self._uploads: set[PartWriter] = set()
 
     async def aclose(self) -> None:
-        """Abort the writers that are open, then close all drivers and connections. Idempotent."""
-        for writer in list(self._writers):
-            await writer.abort()
-        drivers, self._drivers = list(self._drivers.values()), {}
-        for driver in drivers:
-            await driver.aclose()
-        if self._shared is not None:
-            shared, self._shared = self._shared, None
-            await shared.aclose()
+        """Take back unfinished uploads, then close all drivers and connections. Idempotent.
+
+        A failure is raised when everything else has been closed.
+        """
+        async with contextlib.AsyncExitStack() as closing:  # closes in reverse
+            if self._shared is not None:
+                shared, self._shared = self._shared, None
+                closing.push_async_callback(shared.aclose)
+            drivers, self._drivers = self._drivers, {}
+            for driver in drivers.values():
+                closing.push_async_callback(driver.aclose)
+            for writer in list(self._uploads):
+                closing.push_async_callback(writer.abort)
 
     def driver(self, url: BlobUrl) -> Driver:
         """Return the driver that serves `url`, made on first use."""
@@ -111,11 +115,11 @@ class Stores:
         return await RangeReader.open(driver, url, self.config.read, version=wanted)
 
     def writer(self, path: PathLike, options: PutOptions) -> PartWriter:
-        """Make a writer; it is aborted when this closes first. No request."""
+        """Make a writer; parts it has sent are taken back if this closes first. No request."""
         driver, url = self.blob(path, "write")
-        writer = PartWriter(driver, url, options, self.config.write, self.budget)
-        self._writers.add(writer)
-        return writer
+        return PartWriter(
+            driver, url, options, self.config.write, self.budget, uploads=self._uploads
+        )
 
     def _connect(self, *, signer: Signer | None = None, judge: Judge | None = None) -> Transport:
         from blobio.transport.retry import RetryBudget

@@ -14,7 +14,7 @@ from typing import Final, final
 from blobio.config import WriteConfig
 from blobio.core.flow import ByteBudget, settle
 from blobio.drivers.base import Driver, Upload
-from blobio.errors import Unsupported
+from blobio.errors import RequestFailed, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import Body, Capabilities, PartToken, PutOptions, PutResult
 
@@ -72,7 +72,17 @@ class PartWriter:
     """Writes one blob from parts handed over in order.
 
     A failure of any part is raised by the next call, and leaves nothing behind once `abort` has
-    returned. Not for use from two tasks at once.
+    returned. A call that fails or is cancelled may have lost bytes it was given: nothing can be
+    published after it. Not for use from two tasks at once.
+
+    Args:
+        driver: Serves `url`.
+        url: The blob to write.
+        options: Condition and description; `size` if it is known.
+        config: Size of parts, and how many are in flight.
+        budget: Bounds the bytes in flight over all writers.
+        uploads: Holds this from its first part until it is published or taken back, so that its
+            owner can abort what was forgotten.
     """
 
     def __init__(
@@ -82,12 +92,15 @@ class PartWriter:
         options: PutOptions,
         config: WriteConfig,
         budget: ByteBudget,
+        *,
+        uploads: set[PartWriter] | None = None,
     ) -> None:
         self.url = url
         self._driver = driver
         self._options = options
         self._config = config
         self._budget = budget
+        self._uploads: set[PartWriter] = set() if uploads is None else uploads
         self._held: Body | None = None
         self._upload: Upload | None = None
         self._tasks: list[asyncio.Task[PartToken]] = []
@@ -114,9 +127,14 @@ class PartWriter:
         Raises:
             BlobError: This or an earlier part failed; call `abort`.
         """
-        if self._held is not None:
-            await self._send(self._held)
-        self._held = body
+        self._check_whole()
+        held, self._held = self._held, body
+        if held is not None:
+            try:
+                await self._send(held)
+            except BaseException as error:
+                self._failure = self._failure or error
+                raise
         return self.next_part_bytes
 
     async def write_all(self, body: Body) -> PutResult:
@@ -143,32 +161,53 @@ class PartWriter:
             BlobError: Nothing was published (see the error for the one exception, a reply that was
                 lost for good); call `abort`.
         """
-        if self._upload is None and self._held is None:
-            result = await self._driver.put(self.url.key, last, self._options)
-        elif self._upload is None and self._held is not None and not len(last):
-            result = await self._driver.put(self.url.key, self._held, self._options)
-        else:
-            if self._held is not None:
-                held, self._held = self._held, None
-                await self._send(held)
-            if len(last):
-                await self._send(last)
-            assert self._upload is not None
-            parts = [await task for task in self._tasks]
-            result = await self._upload.complete(parts, size=self._offset)
-        self._held = None
-        self._done = True
+        self._check_whole()
+        try:
+            result = await self._publish(last)
+        except BaseException as error:
+            self._failure = self._failure or error
+            raise
+        self._end()
         return result
 
+    async def _publish(self, last: Body) -> PutResult:
+        if self._held is None:
+            return await self._driver.put(self.url.key, last, self._options)
+        if self._upload is None and not len(last):
+            return await self._driver.put(self.url.key, self._held, self._options)
+        await self._send(self._held)
+        if len(last):
+            await self._send(last)
+        assert self._upload is not None
+        parts = await asyncio.gather(*self._tasks)
+        return await self._upload.complete(parts, size=self._offset)
+
     async def abort(self) -> None:
-        """Stop, and take back every part that was sent. Idempotent; nothing after `finish`."""
+        """Stop, and take back every part that was sent. Idempotent; nothing after `finish`.
+
+        If it fails or is cancelled, it can be called again.
+        """
+        self._failure = self._failure or asyncio.CancelledError()
         self._held = None
         if self._done:
             return
-        self._done = True
         await settle(self._tasks)
         if self._upload is not None:
             await self._upload.abort()
+        self._end()
+
+    def _end(self) -> None:
+        self._held = None
+        self._done = True
+        self._uploads.discard(self)
+
+    def _check_whole(self) -> None:
+        """Raise if bytes of this blob may have been lost."""
+        if isinstance(self._failure, Exception):
+            raise self._failure
+        if self._failure is not None:
+            message = f"write of {self.url}: it was interrupted, so nothing can be published"
+            raise RequestFailed(message, url=self.url, operation="put")
 
     async def _send(self, body: Body) -> None:
         limits = self._driver.capabilities
@@ -180,10 +219,10 @@ class PartWriter:
             raise Unsupported(message, url=self.url, operation="put")
         if self._upload is None:
             self._upload = await self._driver.begin_upload(self.url.key, self._options)
+            self._uploads.add(self)
         await self._window.acquire()
         try:
-            if self._failure is not None:
-                raise self._failure
+            self._check_whole()
             await self._budget.acquire(len(body))
         except BaseException:
             self._window.release()
@@ -198,5 +237,5 @@ class PartWriter:
     def _part_ended(self, size: int, task: asyncio.Task[PartToken]) -> None:
         self._budget.release(size)
         self._window.release()
-        if not task.cancelled() and self._failure is None:
-            self._failure = task.exception()
+        error = None if task.cancelled() else task.exception()
+        self._failure = self._failure or error
