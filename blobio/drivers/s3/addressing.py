@@ -86,8 +86,17 @@ def quote_key(key: str) -> str:
 
 
 def query_string(pairs: Iterable[tuple[str, str]]) -> str:
-    """Escape a query; a value of `""` is written `name=`, as S3 signs it."""
-    return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs])
+    """Escape a query; a value of `""` is written `name=`, as S3 signs it.
+
+    Raises:
+        InvalidUrl: A value is not unicode text.
+    """
+    try:
+        escaped = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs]
+    except UnicodeEncodeError as error:
+        message = f"{error.object!r} is not unicode text, so no key in S3 has it"
+        raise InvalidUrl(message) from error
+    return "&".join(escaped)
 
 
 def is_region(text: str) -> bool:

@@ -198,7 +198,10 @@ class S3Driver:
         return self._services.config.s3.for_bucket(bucket) == self._config
 
     async def _source_bucket(self, name: str) -> Bucket:
-        """Return the bucket of a copy's source; the one used last is kept."""
+        """Return the bucket of a copy's source; the one used last is kept.
+
+        One that is replaced may still be in use by a copy, and holds nothing once that is done.
+        """
         if name == self._bucket.name:
             return self._bucket
         if self._source is None or self._source.name != name:

@@ -166,7 +166,10 @@ class S3Upload:
         error = self._error(response)
         if isinstance(error, UploadLost):
             # Some stores forget an upload the moment it is complete: MinIO, older Ceph.
-            own = await writing.is_own(self._claim(size))
+            try:
+                own = await writing.is_own(self._claim(size))
+            except BlobError as unknown:
+                raise writing.outcome_unknown(error, self._subject) from unknown
             self._is_over = True
             if own is None:
                 raise error

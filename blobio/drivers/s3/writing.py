@@ -44,6 +44,7 @@ __all__ = [
     "is_own",
     "new_token",
     "new_upload_token",
+    "outcome_unknown",
     "put",
     "settle",
     "settle_fault",
@@ -173,7 +174,9 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         try:
             own = await is_own(claim)
         except BlobError as unknown:
-            raise _unknown(error, claim.subject) from unknown
+            if isinstance(error, (Conflict, AlreadyExists)):
+                raise outcome_unknown(error, claim.subject) from unknown
+            raise error from unknown
         if own is not None:
             return own
     if isinstance(error, ConcurrentWrite) and isinstance(claim.mode, ReplaceIf):
@@ -201,13 +204,12 @@ async def _check_still(claim: Claim, version: Version) -> None:
         raise version_mismatch("put", claim.subject, version, found)
 
 
-def _unknown(error: BlobError, subject: str) -> BlobError:
-    if not isinstance(error, (Conflict, AlreadyExists)):
-        return error
+def outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
+    """Return the error for a refusal that may be an echo, where reading back failed too."""
     message = (
         f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
-        f"answered {error.status} {error.code or ''}, which may be the echo of our own success, "
-        "and reading back failed: look at the object before trying again"
+        f"answered {error.status} {error.code or '(no code)'}, which may be the echo of our own "
+        "success, and reading back failed: look at the object before trying again"
     )
     unknown = RequestFailed(
         message,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from blobio.config import Config, RetryConfig, S3Config
 from blobio.drivers.registry import DriverServices
@@ -82,16 +81,3 @@ def token_of(request: Request) -> str:
 def methods(mock: MockTransport) -> list[str]:
     """Return the methods of all requests sent."""
     return [request.method for request in mock.requests]
-
-
-def answering(answers: dict[str, Any]) -> Handler:
-    """Return a handler that looks up `"METHOD path?query"`, or just the method."""
-
-    def answer(request: Request) -> Step:
-        target = request.url.split("store.example", 1)[-1]
-        step = answers.get(f"{request.method} {target}", answers.get(request.method))
-        assert step is not None, f"no answer to {request.method} {target}"
-        result: Step = step(request) if callable(step) else step
-        return result
-
-    return answer

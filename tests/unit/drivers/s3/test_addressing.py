@@ -141,6 +141,11 @@ def test_query_escapes_names_and_values() -> None:
     assert query == "prefix=a%2Fb%20c%2B%26%3D%C3%A9&uploads="
 
 
+def test_query_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(InvalidUrl, match="unicode"):
+        query_string([("prefix", "a\udc80")])
+
+
 @pytest.mark.parametrize(
     ("base", "expected"),
     [

@@ -201,6 +201,15 @@ async def test_upload_that_is_really_gone_is_lost(there: Callable[[str], Step]) 
     assert sent == ["POST", "HEAD"]
 
 
+async def test_upload_that_is_gone_and_cannot_be_looked_up_is_called_unknown() -> None:
+    store = Store(lost(), GONE, head=lambda _: Response(status=403, headers={}))
+
+    failure, _ = await _fails(store, RequestFailed)
+
+    assert "outcome unknown" in str(failure)
+    assert getattr(failure, "ambiguous", False)
+
+
 async def test_unknown_upload_without_a_code_is_lost() -> None:
     bare = Response(status=404, headers={})
 
