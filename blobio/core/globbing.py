@@ -7,7 +7,7 @@ one LIST of each directory that can hold a match, `**` turns to one flat listing
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Final, final
 
@@ -34,7 +34,7 @@ _DIRECTORIES_AT_ONCE: Final = 16
 
 async def scan_glob(
     driver: Driver, pattern: BlobUrl, *, parallel: bool, shard_prefix_length: int = 0
-) -> AsyncIterator[list[DirEntry]]:
+) -> AsyncGenerator[list[DirEntry], None]:
     """Yield what the key of `pattern` matches, page by page.
 
     An entry that several `{a,b}` alternatives match comes once. With `parallel` directories of one
@@ -75,7 +75,7 @@ class _Scanner:
         self._parallel = parallel
         self._shards = shards
 
-    async def run(self) -> AsyncIterator[list[DirEntry]]:
+    async def run(self) -> AsyncGenerator[list[DirEntry], None]:
         literal = self._alternative.literal
         if literal is not None:
             if entry := await self._probe(self._root.with_key(literal)):
@@ -84,7 +84,9 @@ class _Scanner:
         async for entries in self._descend(self._root.with_key(self._alternative.prefix), 0):
             yield entries
 
-    async def _descend(self, directory: BlobUrl, depth: int) -> AsyncIterator[list[DirEntry]]:
+    async def _descend(
+        self, directory: BlobUrl, depth: int
+    ) -> AsyncGenerator[list[DirEntry], None]:
         """Yield the matches below `directory`, whose path matched the first `depth` segments."""
         segment = self._segments[depth]
         last = depth == len(self._segments) - 1
@@ -105,7 +107,7 @@ class _Scanner:
 
     async def _wild(
         self, directory: BlobUrl, segment: Wild, depth: int, *, last: bool
-    ) -> AsyncIterator[list[DirEntry]]:
+    ) -> AsyncGenerator[list[DirEntry], None]:
         async for entries in self._level(directory, segment):
             matched = [entry for entry in entries if segment.matches(entry.name)]
             if last:
@@ -122,7 +124,9 @@ class _Scanner:
             async for found in merge(sources, window=_DIRECTORIES_AT_ONCE if self._parallel else 1):
                 yield found
 
-    async def _level(self, directory: BlobUrl, segment: Wild) -> AsyncIterator[list[DirEntry]]:
+    async def _level(
+        self, directory: BlobUrl, segment: Wild
+    ) -> AsyncGenerator[list[DirEntry], None]:
         if self._shards and not segment.literal_prefix:
             with contextlib.suppress(NotFound):
                 async for entries in scan_shards(self._driver, directory, self._shards):
@@ -133,7 +137,9 @@ class _Scanner:
             async for page in pages(self._driver, prefix, one_level(self._driver)):
                 yield page_entries(directory, page)
 
-    async def _flat(self, directory: BlobUrl, segment: DoubleStar) -> AsyncIterator[list[DirEntry]]:
+    async def _flat(
+        self, directory: BlobUrl, segment: DoubleStar
+    ) -> AsyncGenerator[list[DirEntry], None]:
         """List flat, and name the directories that the keys imply, each once, as they appear."""
         base = str(directory)
         start = len(directory.key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -33,7 +33,7 @@ _SHARD_WINDOW: Final = 32
 
 async def pages(
     driver: Driver, prefix: str, options: ListOptions | None = None
-) -> AsyncIterator[ListPage]:
+) -> AsyncGenerator[ListPage, None]:
     """Yield the pages of a listing in order, fetching the next while one is in use."""
     options = options or ListOptions(page_size=driver.capabilities.list_page_size)
     page = await driver.list_page(prefix, options, None)
@@ -90,7 +90,7 @@ async def exists(driver: Driver, url: BlobUrl) -> bool:
     return await is_file(driver, url) or await is_directory(driver, url)
 
 
-async def scan(driver: Driver, directory: BlobUrl) -> AsyncIterator[list[DirEntry]]:
+async def scan(driver: Driver, directory: BlobUrl) -> AsyncGenerator[list[DirEntry], None]:
     """Yield the entries of a directory, a list for each page; 1 LIST a page.
 
     Raises:
@@ -109,7 +109,7 @@ async def scan(driver: Driver, directory: BlobUrl) -> AsyncIterator[list[DirEntr
 
 async def scan_shards(
     driver: Driver, directory: BlobUrl, length: int
-) -> AsyncIterator[list[DirEntry]]:
+) -> AsyncGenerator[list[DirEntry], None]:
     """Yield the entries of a large directory in no order, from many listings side by side.
 
     The names are cut at every string of `length` printable characters: 94 listings for 1, about
@@ -128,35 +128,43 @@ async def scan_shards(
     found = False
     async for entries in merge(sources, window=_SHARD_WINDOW):
         found = True
-        yield entries
+        if entries:
+            yield entries
     if not found:
         await _require_directory(driver, directory)
 
 
 async def _scan_between(
     driver: Driver, directory: BlobUrl, low: str | None, high: str | None
-) -> AsyncIterator[list[DirEntry]]:
-    """Yield the entries whose name is greater than `low` and at most `high`."""
+) -> AsyncGenerator[list[DirEntry], None]:
+    """Yield the entries whose key behind the directory's is greater than `low`, at most `high`.
+
+    The list is empty for a page that holds only the directory's own marker. What a directory `d/`
+    holds lies all on one side of any bound, for no bound holds a `/`.
+    """
     prefix = directory.key
     size = driver.capabilities.list_page_size
     after = prefix + low if low else ""
     options = ListOptions(delimiter="/", page_size=size, start_after=after)
     async for page in pages(driver, prefix, options):
-        entries = page_entries(directory, page)
-        if high is None:
-            yield entries
-            continue
-        # a directory `d/` belongs where its name is, as its keys do: no bound holds a `/`
-        inside = [entry for entry in entries if entry.name <= high]
-        if inside:
-            yield inside
-        if len(inside) < len(entries):
+        inside = page if high is None else _up_to(page, prefix + high)
+        count = len(inside.blobs) + len(inside.prefixes)
+        if count:
+            yield page_entries(directory, inside)
+        if count < len(page.blobs) + len(page.prefixes):
             return
+
+
+def _up_to(page: ListPage, bound: str) -> ListPage:
+    return ListPage(
+        blobs=[meta for meta in page.blobs if meta.key <= bound],
+        prefixes=[prefix for prefix in page.prefixes if prefix <= bound],
+    )
 
 
 async def walk(
     driver: Driver, top: BlobUrl, *, topdown: bool, onerror: OnError | None
-) -> AsyncIterator[list[Walked]]:
+) -> AsyncGenerator[list[Walked], None]:
     """Yield `(directory, names of directories, names of blobs)` below `top`, a few at a time.
 
     Top down, breadth first in a store of keys and depth first on disk; names that the caller takes
@@ -216,7 +224,7 @@ async def _level(driver: Driver, directory: BlobUrl, onerror: OnError | None) ->
 
 async def _walk_up(
     driver: Driver, directory: BlobUrl, onerror: OnError | None
-) -> AsyncIterator[Walked]:
+) -> AsyncGenerator[Walked, None]:
     level = await _level(driver, directory, onerror)
     if level is None:
         return
@@ -226,7 +234,7 @@ async def _walk_up(
     yield level
 
 
-async def _walk_flat(driver: Driver, top: BlobUrl) -> AsyncIterator[list[Walked]]:
+async def _walk_flat(driver: Driver, top: BlobUrl) -> AsyncGenerator[list[Walked], None]:
     """Rebuild the tree from one flat listing: keys of a directory are contiguous in key order."""
     stack: list[tuple[BlobUrl, list[str], list[str]]] = []
     async for page in pages(driver, top.key):

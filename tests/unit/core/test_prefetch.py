@@ -17,7 +17,6 @@ from tests.unit.core.fakes import (
     MIB,
     Bent,
     other_tasks,
-    pattern_bytes,
     settled,
     spoiled,
     stored,
@@ -89,7 +88,7 @@ async def test_nothing_is_fetched_past_the_end() -> None:
 
 
 async def test_blocks_grow_from_small_to_full() -> None:
-    data = pattern_bytes(25 * MIB)
+    data = bytes(25 * MIB)
     bent: Bent = await spoiled(lambda result: result, data)
     window = window_of(bent, len(data), block=8 * MIB, window=2)
     position, sizes = 0, []
@@ -123,7 +122,7 @@ async def test_a_jump_drops_and_cancels_what_was_fetched_ahead() -> None:
 
 
 async def test_after_a_jump_blocks_start_small_again() -> None:
-    data = pattern_bytes(4 * MIB)
+    data = bytes(4 * MIB)
     bent = await spoiled(lambda result: result, data)
     window = window_of(bent, len(data), block=MIB)
 
