@@ -174,6 +174,9 @@ class S3Config:
             that reject newer checksum headers; `"off"` sends none.
         etag_is_md5: Take a plain 32-digit ETag of an object without KMS or SSE-C for its MD5, as
             AWS documents. False for stores where that is not so.
+        conditional_writes: The store decides `If-Match` and `If-None-Match` on writes. False for
+            stores that accept and ignore them (`rclone serve s3`): `overwrite=False`, mode `x` and
+            `version=` then raise `Unsupported` instead of pretending.
         equal_parts: Never grow the parts of an upload, for stores that want equal ones (R2).
         buckets: Settings of single buckets, replacing these as a whole.
     """
@@ -193,6 +196,7 @@ class S3Config:
     storage_class: str | None = None
     checksums: Literal["crc32c", "md5", "off"] = "crc32c"
     etag_is_md5: bool = True
+    conditional_writes: bool = True
     equal_parts: bool = False
     buckets: Mapping[str, S3Config] = field(default_factory=dict)
 

@@ -29,6 +29,7 @@ from blobio.values import (
     ListOptions,
     ListPage,
     MetaPatch,
+    Overwrite,
     PutOptions,
     PutResult,
     SignedUrl,
@@ -46,9 +47,11 @@ def capabilities_of(config: S3Config) -> Capabilities:
     """Return what S3 can do.
 
     A store that speaks S3 but ignores conditions cannot be told from one that keeps them without
-    trying; such a store is not safe for `CreateOnly` and `ReplaceIf`, whatever this says.
+    trying; its user says so with `S3Config.conditional_writes=False`.
     """
     return Capabilities(
+        create_only=config.conditional_writes,
+        replace_if=config.conditional_writes,
         server_copy=True,
         patch=True,
         sign_url=True,
@@ -101,11 +104,13 @@ class S3Driver:
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
         """Write a whole blob: 1 PUT."""
         self._need_key(key, "put")
+        self._need_conditions(key, options, "put")
         return await writing.put(self._bucket, key, body, options)
 
     async def begin_upload(self, key: str, options: PutOptions) -> Upload:
         """Start a write in parts: 1 POST."""
         self._need_key(key, "put")
+        self._need_conditions(key, options, "put")
         return await upload.begin(self._bucket, key, options)
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
@@ -139,6 +144,7 @@ class S3Driver:
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:
         """Copy within S3: 1 HEAD of the source, then as `copying.copy`."""
         self._need_key(key, "copy")
+        self._need_conditions(key, options, "copy")
         if source.scheme != "s3" or not self._reaches(source.authority):
             message = f"S3 cannot reach {source} from s3://{self._bucket.name}/ with one request"
             raise Unsupported(message, url=source, operation="copy")
@@ -192,6 +198,16 @@ class S3Driver:
         if not key:
             url = f"s3://{self._bucket.name}/"
             raise IsDirectory(f"{url} is a bucket, not a blob", url=url, operation=operation)
+
+    def _need_conditions(self, key: str, options: PutOptions, operation: str) -> None:
+        if not (self._config.conditional_writes or isinstance(options.mode, Overwrite)):
+            url = f"s3://{self._bucket.name}/{key}"
+            message = (
+                f"{operation} of {url}: S3Config.conditional_writes=False says that this store "
+                "ignores conditions, so it cannot keep what is there; write with overwrite=True "
+                "(mode 'w') and no version, or use a store that decides conditions"
+            )
+            raise Unsupported(message, url=url, operation=operation)
 
     def _reaches(self, bucket: str) -> bool:
         """Tell if one request may name both buckets: same endpoint, same credentials."""

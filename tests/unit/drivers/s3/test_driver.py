@@ -21,7 +21,7 @@ from blobio.transport.base import Transport
 from blobio.transport.message import Request, Response
 from blobio.transport.mock import MockTransport, Step, reply
 from blobio.url import BlobUrl
-from blobio.values import ListOptions
+from blobio.values import CreateOnly, ListOptions, PutOptions, ReplaceIf, Version
 from tests.unit.drivers.s3.kit import AWS, STORE, error, methods, scripted
 
 DELETED = reply(200, b"<DeleteResult/>")
@@ -37,6 +37,27 @@ def test_limits_are_those_of_s3() -> None:
     assert not can.delete_tells_missing
     assert not can.equal_parts
     assert capabilities_of(replace(STORE, equal_parts=True)).equal_parts
+
+
+async def test_store_without_conditions_gets_no_conditional_write() -> None:
+    config = replace(STORE, conditional_writes=False)
+    driver, mock = scripted([reply(200, headers={"etag": '"a"'})], s3=config)
+    create = PutOptions(mode=CreateOnly())
+    replace_one = PutOptions(mode=ReplaceIf(Version('"a"')))
+
+    for options in (create, replace_one):
+        with pytest.raises(Unsupported, match="conditional_writes=False"):
+            await driver.put("key", b"", options)
+        with pytest.raises(Unsupported, match="overwrite=True"):
+            await driver.begin_upload("key", options)
+        with pytest.raises(Unsupported):
+            await driver.copy(BlobUrl("s3", "bucket", "other"), "key", options)
+    assert not mock.requests
+    assert not driver.capabilities.create_only
+    assert not driver.capabilities.replace_if
+
+    await driver.put("key", b"", PutOptions())
+    assert methods(mock) == ["PUT"]
 
 
 def test_directory_buckets_are_refused() -> None:
