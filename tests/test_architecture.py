@@ -28,6 +28,7 @@ RANKS: Final = {
     "values": 0,
     "config": 0,
     "checksum": 0,
+    "forks": 0,
     "transport": 1,
     "drivers": 2,
     "core": 3,

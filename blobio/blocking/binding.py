@@ -6,15 +6,16 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, TypeVar, final
 
-from blobio.blocking.portal import Portal, abandon, is_current, portal, process_lock
-from blobio.config import Config
-from blobio.url import BlobUrl
-from blobio.values import Capabilities
+from blobio.blocking.portal import Portal, abandon, is_current, portal
+from blobio.forks import IMPORTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from blobio.config import Config
     from blobio.core.context import AsyncContext
+    from blobio.url import BlobUrl
+    from blobio.values import Capabilities
 
 __all__ = ["Binding"]
 
@@ -60,12 +61,15 @@ class Binding:
     def config(self) -> Config:
         """The settings."""
         if self._config is None:
-            self._config = Config.from_env()
+            with IMPORTS:
+                from blobio.config import Config
+
+                self._config = Config.from_env()
         return self._config
 
     def configure(self, config: Config) -> None:
         """Use other settings for what is opened from now on."""
-        with process_lock():
+        with IMPORTS:
             self._config = config
             self._capabilities = {}
             if self._bound is not None:  # open files go on with it, so it is closed at the end
@@ -78,7 +82,7 @@ class Binding:
         bound = self._bound
         if bound is not None and bound[0] is current:
             return bound[1]
-        with process_lock():
+        with IMPORTS:
             if self._bound is None or self._bound[0] is not current:
                 from blobio.core.context import AsyncContext
 

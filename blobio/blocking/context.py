@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, TextIO, Unpack, cast, final, overload
 
 from blobio.blocking.binding import Binding
-from blobio.blocking.opening import BinaryMode, FileOptions, TextMode, open_file
 from blobio.blocking.settings import BlobfileSettings, translate
-from blobio.config import Config
+from blobio.entries import DirEntry, Stat
+from blobio.forks import IMPORTS
 from blobio.url import PathLike
-from blobio.values import Body, DirEntry, PutResult, Stat
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from blobio.blocking.opening import BinaryMode, TextMode
+    from blobio.config import Config
+    from blobio.values import Body, PutResult
 
 __all__ = ["Context", "create_context"]
 
@@ -165,6 +168,9 @@ class Context:
         Requests: reading 1 HEAD on opening, then 1 GET a block; writing 1 PUT up to one part, else
         1 to start, 1 a part and 1 to publish; all on writing or closing, none on opening.
         """
+        with IMPORTS:
+            from blobio.blocking.opening import FileOptions, open_file
+
         options = FileOptions(
             path=path,
             mode=mode[:1],

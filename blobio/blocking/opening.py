@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, final
 
@@ -199,16 +200,18 @@ def _open_staged(context: Binding, url: BlobUrl, options: FileOptions) -> io.Buf
     """Open a temporary file that is uploaded on close; for append it starts as a copy."""
     import tempfile
 
-    directory = tempfile.TemporaryDirectory(prefix="blobio-")
+    directory = tempfile.mkdtemp(prefix="blobio-")
     try:
-        path = os.path.join(directory.name, "staged")
+        path = os.path.join(directory, "staged")
         condition = options.condition
         if options.mode == "a":
             condition = _fetch_old(context, path, options)
         file = io.BufferedRandom(io.FileIO(path, "a+" if options.mode == "a" else "w+"))
     except BaseException:
-        directory.cleanup()
+        _remove(directory, os.getpid())
         raise
+    # Also when the interpreter exits, but not in a fork: the directory is the parent's.
+    discard = weakref.finalize(file, _remove, directory, os.getpid())
 
     def publish() -> str | None:
         put = PutOptions(mode=condition)
@@ -218,9 +221,16 @@ def _open_staged(context: Binding, url: BlobUrl, options: FileOptions) -> io.Buf
         str(url),
         file,
         publish,
-        directory.cleanup,
+        discard,
         partial_writes_on_exc=options.partial_writes_on_exc,
     )
+
+
+def _remove(directory: str, owner: int) -> None:
+    import shutil
+
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _fetch_old(context: Binding, path: str, options: FileOptions) -> WriteMode:

@@ -20,11 +20,13 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, final
 
+from blobio.forks import IMPORTS
+
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
-__all__ = ["EXIT_S", "Closable", "Portal", "abandon", "is_current", "portal", "process_lock"]
+__all__ = ["EXIT_S", "Closable", "Portal", "abandon", "is_current", "portal"]
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ class Portal:
         self._outcome: Final = Future  # at interpreter exit nothing can be imported any more
         self._loop = asyncio.new_event_loop()
         self._tracked: weakref.WeakSet[Closable] = weakref.WeakSet()
+        self._running: set[asyncio.Task[object]] = set()  # a loop holds its tasks only weakly
         self._thread = threading.Thread(target=self._run, name="blobio-loop", daemon=True)
         self._thread.start()
 
@@ -84,7 +87,7 @@ class Portal:
                     outcome.exception()
             raise
         finally:
-            del outcome  # a frame that keeps its own exception alive is a reference cycle
+            del outcome, tasks  # a frame that keeps its own exception alive is a cycle
 
     def submit(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run `cleanup` on the loop without waiting, as `__del__` must; nothing once it is shut."""
@@ -151,8 +154,10 @@ class Portal:
     ) -> None:
         task = self._loop.create_task(coroutine)
         tasks.append(task)
+        self._running.add(task)
 
         def settle(task: asyncio.Task[T]) -> None:
+            self._running.discard(task)
             if task.cancelled():
                 import concurrent.futures
 
@@ -193,7 +198,6 @@ async def _next(source: AsyncIterator[T]) -> T | None:
 
 
 _portal: Portal | None = None
-_lock = threading.Lock()
 _abandoned: list[object] = []
 
 
@@ -201,7 +205,7 @@ def portal() -> Portal:
     """Return this process's portal, started on the first call."""
     global _portal  # noqa: PLW0603 - one loop thread per process, dropped by a fork
     if _portal is None:
-        with _lock:
+        with IMPORTS:
             if _portal is None:
                 _portal = Portal()
                 atexit.register(_portal.shutdown)
@@ -211,11 +215,6 @@ def portal() -> Portal:
 def is_current(candidate: Portal) -> bool:
     """Tell whether a portal is this process's; one that came through a fork is not."""
     return candidate is _portal
-
-
-def process_lock() -> threading.Lock:
-    """Return the lock of what this room keeps for the process; a fork gives the child a new one."""
-    return _lock
 
 
 def abandon(thing: object) -> None:
@@ -229,12 +228,11 @@ def abandon(thing: object) -> None:
 
 def _forget_after_fork() -> None:
     """Drop the parent's loop: its thread does not exist in the child."""
-    global _portal, _lock  # noqa: PLW0603 - see `portal`
+    global _portal  # noqa: PLW0603 - see `portal`
     if _portal is not None:
         atexit.unregister(_portal.shutdown)
         abandon(_portal)
     _portal = None
-    _lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

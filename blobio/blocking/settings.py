@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from blobio.config import Config
 from blobio.errors import InvalidConfig
+from blobio.forks import IMPORTS
+
+if TYPE_CHECKING:
+    from blobio.config import Config
 
 __all__ = ["BlobfileSettings", "translate"]
 
@@ -85,7 +88,11 @@ def translate(settings: BlobfileSettings) -> Config:
         message = "max_connection_pool_count has no effect"
         warnings.warn(message, UserWarning, stacklevel=4)
     base = settings.get("config")
-    base = Config.from_env() if base is None else base
+    if base is None:
+        with IMPORTS:
+            from blobio.config import Config
+
+            base = Config.from_env()
     retries = settings.get("retry_limit")
     chunks = [
         size

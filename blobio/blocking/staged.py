@@ -84,14 +84,17 @@ class StagedWriter(io.BufferedIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Set the position."""
+        self._check_process()
         return self._file.seek(offset, whence)
 
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend what was written so far."""
+        self._check_process()
         return self._file.truncate(size)
 
     def write(self, data: Buffer, /) -> int:
         """Write all of `data` to the file on disk and return its size."""
+        self._check_process()
         return self._file.write(data)
 
     def flush(self) -> None:
@@ -99,7 +102,7 @@ class StagedWriter(io.BufferedIOBase):
         if self.closed:
             message = f"I/O operation on closed file: {self.name}"
             raise ValueError(message)
-        if not self._file.closed:
+        if not self._file.closed and os.getpid() == self._process:
             self._file.flush()
 
     def close(self) -> None:
@@ -111,11 +114,8 @@ class StagedWriter(io.BufferedIOBase):
         """
         if self.closed:
             return
-        if os.getpid() != self._process:
-            self._drop()
-            message = f"{self.name} was opened for writing before a fork and belongs to the parent"
-            raise ValueError(message)
         try:
+            self._check_process()
             self._file.flush()
             self._version = self._publish()
         finally:
@@ -144,8 +144,24 @@ class StagedWriter(io.BufferedIOBase):
             if owner:
                 warn_unclosed(self, self.name)
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            message = f"{self.name} was opened for writing before a fork and belongs to the parent"
+            raise ValueError(message)
+
     def _drop(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk also fails the flush that closing does
-            self._file.close()
-        self._discard()
+        if os.getpid() == self._process:
+            with contextlib.suppress(OSError):  # a full disk also fails the flush of closing
+                self._file.close()
+            self._discard()
+        else:
+            self._drop_copy()
         super().close()
+
+    def _drop_copy(self) -> None:
+        """Close a fork's copy: what its buffer holds must not reach the file of the parent."""
+        if not self._file.closed:
+            nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            os.dup2(nowhere, self._file.fileno(), inheritable=False)
+            os.close(nowhere)
+            self._file.close()

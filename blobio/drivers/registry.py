@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast, final
 
 from blobio.config import Config
 from blobio.errors import Unsupported
+from blobio.forks import IMPORTS
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
@@ -84,12 +85,13 @@ def make_driver(url: BlobUrl, services: DriverServices) -> Driver:
         Unsupported: No driver serves the scheme, or its optional dependency is not installed; the
             message names the `pip install` to run.
     """
-    factory = _registered.get(url.scheme) or _builtin(url) or _entry_point(url.scheme)
-    if factory is None:
-        known = ", ".join(sorted({*_BUILTIN, *_registered}))
-        message = f"no driver serves {url.scheme}:// ({url}); installed drivers serve {known}"
-        raise Unsupported(message, url=url)
-    return factory(url, services)
+    with IMPORTS:
+        factory = _registered.get(url.scheme) or _builtin(url) or _entry_point(url.scheme)
+        if factory is None:
+            known = ", ".join(sorted({*_BUILTIN, *_registered}))
+            message = f"no driver serves {url.scheme}:// ({url}); installed drivers serve {known}"
+            raise Unsupported(message, url=url)
+        return factory(url, services)
 
 
 def _builtin(url: BlobUrl) -> DriverFactory | None:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from blobio.drivers.memory.driver import MemoryDriver
 from blobio.drivers.memory.store import MemoryStore
+from blobio.forks import ForkLock
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ __all__ = ["MemoryDriver", "MemoryStore", "make"]
 
 # Module state: contexts, threads and the sync and the async face of one process must all see the
 # same data, as they would with a store outside. A fork waits for the lock and gets a whole copy.
-_PROCESS_STORE: Final = MemoryStore()
-os.register_at_fork(
-    before=_PROCESS_STORE.lock.acquire,
-    after_in_parent=_PROCESS_STORE.lock.release,
-    after_in_child=_PROCESS_STORE.lock.release,
-)
+_PROCESS_STORE: Final = MemoryStore(lock=ForkLock())
 
 
 def make(url: BlobUrl, services: DriverServices) -> MemoryDriver:

@@ -11,6 +11,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
@@ -119,10 +120,15 @@ class MemoryStore:
 
     Args:
         clock: Returns the time of a write, in seconds since the epoch.
+        lock: Held during each method; None for one of its own.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.lock: Final = threading.Lock()
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self._lock = threading.Lock() if lock is None else lock
         self._clock = clock
         self._versions = itertools.count(1)
         self._buckets: dict[str, _Bucket] = {}
@@ -134,7 +140,7 @@ class MemoryStore:
             NotFound: It does not exist.
             VersionMismatch: `version` is given and another is there.
         """
-        with self.lock:
+        with self._lock:
             return self._find(operation, url, version)
 
     def commit(
@@ -146,7 +152,7 @@ class MemoryStore:
             AlreadyExists: `CreateOnly` lost.
             VersionMismatch: `ReplaceIf` lost.
         """
-        with self.lock:
+        with self._lock:
             self._check(operation, url, options.mode)
             now, version = self._clock(), self._next_version()
             meta = BlobMeta(
@@ -169,7 +175,7 @@ class MemoryStore:
         Raises:
             NotFound, VersionMismatch: As `find`.
         """
-        with self.lock:
+        with self._lock:
             blob = self._find("patch", url, version)
             changed = {**blob.meta.metadata, **change.metadata}
             if change.mtime is not None:
@@ -190,7 +196,7 @@ class MemoryStore:
         Raises:
             NotFound: It does not exist.
         """
-        with self.lock:
+        with self._lock:
             self._find("delete", url, None)
             self._bucket(url).drop(url.key)
 
@@ -202,7 +208,7 @@ class MemoryStore:
         room = min(options.page_size, _PAGE_SIZE)
         blobs: list[BlobMeta] = []
         prefixes: list[str] = []
-        with self.lock:
+        with self._lock:
             bucket = self._bucket(url)
             for entry, is_prefix, following in bucket.entries(url.key, options.delimiter, start):
                 if room == 0:
