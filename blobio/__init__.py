@@ -15,10 +15,11 @@ The functions are the methods of one default `Context`; `blobio.Context` makes o
 
 from __future__ import annotations
 
-from typing import Final
+import importlib
+from typing import TYPE_CHECKING, Final
 
 from blobio.blocking.context import Context, create_context
-from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, S3Config, WriteConfig
+from blobio.entries import DirEntry, Stat
 from blobio.errors import (
     AlreadyExists,
     BlobError,
@@ -47,9 +48,11 @@ from blobio.errors import (
     VersionMismatch,
 )
 from blobio.paths import basename, dirname, join
-from blobio.transport.message import Request
 from blobio.url import BlobPathLike, BlobUrl
-from blobio.values import DirEntry, Stat
+
+if TYPE_CHECKING:
+    from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, S3Config, WriteConfig
+    from blobio.transport.message import Request
 
 __all__ = [
     "AlreadyExists",
@@ -152,3 +155,22 @@ write_bytes: Final = _default.write_bytes
 write_text: Final = _default.write_text
 
 __version__: Final = "0.1.0"
+
+_LATE: Final = {
+    "Config": "blobio.config",
+    "HttpConfig": "blobio.config",
+    "ReadConfig": "blobio.config",
+    "Request": "blobio.transport.message",
+    "RetryConfig": "blobio.config",
+    "S3Config": "blobio.config",
+    "WriteConfig": "blobio.config",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the settings when they are first named: they cost as much as all the rest."""
+    if name not in _LATE:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return value

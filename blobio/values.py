@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, NewType, TypeAlias, final
+from typing import Final, NewType, TypeAlias, final
 
 __all__ = [
     "ANY_VERSION",
@@ -16,7 +16,6 @@ __all__ = [
     "Capabilities",
     "CreateOnly",
     "DeleteResult",
-    "DirEntry",
     "From",
     "GetOptions",
     "Last",
@@ -31,7 +30,6 @@ __all__ = [
     "ReplaceIf",
     "SignedUrl",
     "Span",
-    "Stat",
     "Version",
     "WriteMode",
 ]
@@ -277,17 +275,17 @@ class MetaPatch:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedUrl:
-    """A URL that works without credentials.
+    """A URL that works without credentials: whoever has it may use it, so its repr has not.
 
     Attributes:
         url: The URL.
         expires_at: Unix timestamp at which it stops working; None if it never does.
-        headers: Headers the client must send along, if any.
+        headers: Headers the client must send along, if any; may hold an encryption key.
     """
 
-    url: str
+    url: str = field(repr=False)
     expires_at: float | None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @final
@@ -341,39 +339,3 @@ class Capabilities:
     equal_parts: bool = False
     delete_tells_missing: bool = False
     list_page_size: int = 1000
-
-
-class Stat(NamedTuple):
-    """blobfile's view of one blob.
-
-    Attributes:
-        size: Bytes.
-        mtime: Seconds since the epoch; the `blobfile-mtime` metadata where it is set.
-        ctime: Seconds since the epoch.
-        md5: Hex MD5, or None if the store does not hold one.
-        version: Opaque version, or None.
-    """
-
-    size: int
-    mtime: float
-    ctime: float
-    md5: str | None
-    version: str | None
-
-
-class DirEntry(NamedTuple):
-    """One name in a directory.
-
-    Attributes:
-        path: Full path or URL, without a trailing `/`.
-        name: The last component of `path`.
-        is_dir: It is a directory.
-        is_file: It is a blob or file. A key `a` beside keys `a/...` gives two entries.
-        stat: For blobs what the listing tells, for directories None.
-    """
-
-    path: str
-    name: str
-    is_dir: bool
-    is_file: bool
-    stat: Stat | None

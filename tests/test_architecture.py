@@ -26,6 +26,7 @@ RANKS: Final = {
     "url": 0,
     "paths": 0,
     "values": 0,
+    "entries": 0,
     "config": 0,
     "checksum": 0,
     "forks": 0,

@@ -16,18 +16,17 @@ from blobio.core.listing import Walked
 from blobio.core.metadata import to_stat
 from blobio.core.opening import AsyncMode, Opening, open_blob
 from blobio.core.stores import Stores
+from blobio.entries import DirEntry, Stat
 from blobio.errors import IsDirectory, NotFound, VersionMismatch
 from blobio.url import BlobUrl, PathLike
 from blobio.values import (
     Body,
     CreateOnly,
-    DirEntry,
     MetaPatch,
     Overwrite,
     PutOptions,
     PutResult,
     ReplaceIf,
-    Stat,
     Version,
     WriteMode,
 )

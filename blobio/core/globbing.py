@@ -23,9 +23,9 @@ from blobio.core.listing import (
     scan_shards,
 )
 from blobio.drivers.base import Driver
+from blobio.entries import DirEntry
 from blobio.errors import IsDirectory, NotDirectory, NotFound
 from blobio.url import BlobUrl
-from blobio.values import DirEntry
 
 __all__ = ["scan_glob"]
 

@@ -18,9 +18,10 @@ from typing import Final
 from blobio.core.flow import merge, settle
 from blobio.core.metadata import to_stat
 from blobio.drivers.base import Driver
+from blobio.entries import DirEntry
 from blobio.errors import IsDirectory, NotDirectory, NotFound
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, DirEntry, ListOptions, ListPage
+from blobio.values import BlobMeta, ListOptions, ListPage
 
 __all__ = ["Walked", "exists", "is_directory", "is_file", "pages", "scan", "scan_shards", "walk"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
-from blobio.values import BlobMeta, Stat
+from blobio.entries import Stat
+from blobio.values import BlobMeta
 
 __all__ = ["MTIME_KEY", "to_stat"]
 

@@ -16,9 +16,9 @@ from blobio.core.context import AsyncContext
 from blobio.core.globbing import scan_glob
 from blobio.core.globpattern import GlobAlternative, GlobPattern, Literal
 from blobio.drivers.base import Driver
+from blobio.entries import DirEntry
 from blobio.errors import PermissionDenied
 from blobio.testing.faults import Counting, Fault, Flaky, Slow, Wrapped
-from blobio.values import DirEntry
 from tests.unit.core.fakes import loaded, memory, other_tasks, settled, url
 
 ROOT = "memory://bucket/"

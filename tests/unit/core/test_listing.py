@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from blobio.core.listing import exists, is_directory, is_file, pages, scan, scan_shards
 from blobio.drivers.base import Driver
+from blobio.entries import DirEntry
 from blobio.errors import NotFound, PermissionDenied
 from blobio.testing.faults import Call, Counting, Fault, Flaky, Slow, Wrapped
-from blobio.values import DirEntry, ListOptions, ListPage
+from blobio.values import ListOptions, ListPage
 from tests.unit.core.fakes import Bent, loaded, memory, other_tasks, settled, url
 
 T = TypeVar("T")
