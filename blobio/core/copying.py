@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import os
 from collections.abc import AsyncGenerator
@@ -109,10 +108,20 @@ async def move(
 ) -> None:
     """Move one blob: a rename where both ends are on one disk, else a copy and then a removal.
 
-    If the removal fails the blob is at both ends and the error says so; it is never at neither.
+    If the removal fails the blob is at both ends and the error says so; it is never at neither. A
+    move onto itself changes nothing.
+
+    Raises:
+        NotFound, IsDirectory: There is no such source.
+        AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
     """
+    if source.url == target.url:
+        await source.driver.head(source.url.key)
+        if isinstance(options.mode, CreateOnly):
+            raise _taken(source.url, target.url)
+        return
     on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
-    if all(on_disk) and await asyncio.to_thread(_rename, source.url.key, target.url.key, options):
+    if all(on_disk) and await asyncio.to_thread(_rename, source.url, target.url, options):
         return
     await copy(source, target, options, config, budget)
     (result,) = await source.driver.delete([source.url.key])
@@ -182,22 +191,41 @@ async def _md5_after(target: End, result: PutResult, config: Config) -> str:
     return await md5(target.driver, target.url, config.read)
 
 
-def _rename(source: str, target: str, options: PutOptions) -> bool:
-    """Rename on one file system; False if the ends are on two, or the condition is another."""
-    if os.path.isdir(source) or not isinstance(options.mode, Overwrite | CreateOnly):
+def _rename(source: BlobUrl, target: BlobUrl, options: PutOptions) -> bool:
+    """Rename on one file system.
+
+    Returns:
+        False if that does not work: the ends are on two file systems, the condition is another, or
+        the system refuses. Copying will do it, or tell what is wrong in the words of the driver.
+    """
+    is_possible = isinstance(options.mode, Overwrite | CreateOnly)
+    if not is_possible or os.path.isdir(source.key) or not os.path.lexists(source.key):
         return False
-    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
     try:
+        os.makedirs(os.path.dirname(target.key) or ".", exist_ok=True)
         if isinstance(options.mode, CreateOnly):
-            os.link(source, target, follow_symlinks=False)
-            os.unlink(source)
+            _rename_to_new(source, target)
         else:
-            os.replace(source, target)
-    except FileExistsError as error:
-        message = f"move of {source} to {target}: the destination exists"
-        raise AlreadyExists(message, url=target, operation="move") from error
-    except OSError as error:
-        if error.errno in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EISDIR):
-            return False
+            os.replace(source.key, target.key)
+    except AlreadyExists:
         raise
+    except OSError:
+        return False
     return True
+
+
+def _rename_to_new(source: BlobUrl, target: BlobUrl) -> None:
+    try:
+        os.link(source.key, target.key, follow_symlinks=False)
+    except FileExistsError as error:
+        raise _taken(source, target) from error
+    try:
+        os.unlink(source.key)
+    except OSError:
+        os.unlink(target.key)
+        raise
+
+
+def _taken(source: BlobUrl, target: BlobUrl) -> AlreadyExists:
+    message = f"move of {source} to {target}: the destination exists"
+    return AlreadyExists(message, url=target, operation="move")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar, final
+from typing import Any, TypeVar, cast, final
 
 from blobio.config import ReadConfig
 from blobio.core.reader import RangeReader
@@ -222,3 +222,21 @@ async def spoiled(on_get: Callable[[GetResult], GetResult], data: bytes = DATA) 
     store = MemoryStore()
     await loaded(memory(store=store), {"key": data})
     return Bent(MemoryDriver("bucket", store), on_get=on_get)
+
+
+@final
+class Changing:
+    """A hook that changes the results of a verb, for a store that tells less or something else."""
+
+    def __init__(self, verb: str, change: Callable[[Any], object]) -> None:
+        self._verb = verb
+        self._change = change
+
+    async def around(self, call: Call, act: Callable[[], Awaitable[_T]]) -> _T:
+        result = await act()
+        return cast("_T", self._change(result)) if call.verb == self._verb else result
+
+
+async def content(driver: Driver, key: str = "key") -> bytes:
+    async with await driver.get(key, GetOptions()) as result:
+        return b"".join([chunk async for chunk in result.chunks()])
