@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from blobio.core.flow import settle
 from blobio.core.listing import is_directory, is_file, pages
 from blobio.drivers.base import Driver
-from blobio.errors import DirectoryNotEmpty, InvalidUrl, IsDirectory, NotDirectory, NotFound
+from blobio.errors import (
+    BlobError,
+    DirectoryNotEmpty,
+    InvalidUrl,
+    IsDirectory,
+    NotDirectory,
+    NotFound,
+)
 from blobio.url import BlobUrl
 from blobio.values import ListOptions
 
@@ -59,9 +67,13 @@ async def rmtree(driver: Driver, url: BlobUrl) -> None:
 
     Raises:
         NotFound: Nothing has that name.
-        NotDirectory: A blob has that name, and nothing lies below it.
+        NotDirectory: A blob has that name, and nothing lies below it; or, as with `shutil.rmtree`,
+            it is a symbolic link.
     """
     root = url.as_directory
+    if driver.capabilities.local_paths and await asyncio.to_thread(_is_link, url):
+        message = f"rmtree of {url}: this is a symbolic link; remove takes the link away"
+        raise NotDirectory(message, url=url, operation="delete")
     if not await is_directory(driver, root):
         if await is_file(driver, url):
             message = f"rmtree of {url}: this is a blob; use remove"
@@ -73,9 +85,14 @@ async def rmtree(driver: Driver, url: BlobUrl) -> None:
     for start in range(0, len(directories), driver.capabilities.delete_batch):
         # deepest first: key order puts a directory before what lies in it
         batch = directories[::-1][start : start + driver.capabilities.delete_batch]
-        failure = failure or await _delete_batch(driver, batch)
+        refused = await _delete_batch(driver, batch)
+        failure = failure or refused
     if failure is not None:
         raise failure
+
+
+def _is_link(url: BlobUrl) -> bool:
+    return os.path.islink(url.key.rstrip("/"))
 
 
 async def _blob_batches(
@@ -120,7 +137,10 @@ async def _delete_batches(
 
 async def _delete_batch(driver: Driver, keys: Sequence[str]) -> Exception | None:
     """Delete one batch and return its first failure; a key that is gone already is none."""
-    results = await driver.delete(keys)
+    try:
+        results = await driver.delete(keys)
+    except BlobError as error:  # the batch as a whole
+        return error
     return _first(r.error for r in results if not isinstance(r.error, NotFound))
 
 

@@ -73,6 +73,7 @@ class Bent:
         limits: Its capabilities, changed; None for unchanged.
         chunk_bytes: Yield bodies in chunks of this size.
         on_get: Changes what `get` returns.
+        page_size: List no more than so many entries a page.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Bent:
         limits: Capabilities | None = None,
         chunk_bytes: int | None = None,
         on_get: Callable[[GetResult], GetResult] = lambda result: result,
+        page_size: int = 1000,
     ) -> None:
         self.driver = driver
         self.gets: list[GetOptions] = []
@@ -90,6 +92,7 @@ class Bent:
         self._limits = limits
         self._chunk_bytes = chunk_bytes
         self._on_get = on_get
+        self._page_size = page_size
 
     @property
     def capabilities(self) -> Capabilities:
@@ -113,6 +116,7 @@ class Bent:
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
         self.pages.append((prefix, options, token))
+        options = replace(options, page_size=min(options.page_size, self._page_size))
         return await self.driver.list_page(prefix, options, token)
 
     async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
