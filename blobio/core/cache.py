@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,9 +23,11 @@ from blobio.values import BlobMeta
 
 __all__ = ["cached_copy"]
 
+_ENTRY: Final = re.compile(r"[0-9a-f]{64}")
 _STALE_S: Final = 24 * 3600.0
-_FIRST_PAUSE_S: Final = 0.002
-_LONGEST_PAUSE_S: Final = 0.1
+_POLL_S: Final = 0.02
+_NAME_BYTES: Final = 200  # of the 255 that file systems allow: temporary files have longer names
+_TEMPORARY: Final = ".blobio-"  # how the names begin of what the local driver has not published
 
 
 async def cached_copy(
@@ -50,45 +53,54 @@ async def cached_copy(
     version = meta.version or f"{meta.mtime}-{meta.size}"
     identity = hashlib.sha256(f"{url}\0{version}".encode("utf-8", "surrogateescape")).hexdigest()
     entry = os.path.join(directory, identity)
-    path = os.path.join(entry, url.name or "blob")
-    await asyncio.to_thread(os.makedirs, entry, 0o700, exist_ok=True)
-    async with _locked(os.path.join(directory, f"{identity}.lock")):
+    path = os.path.join(entry, _file_name(url))
+    await asyncio.to_thread(os.makedirs, directory, 0o700, exist_ok=True)
+    async with _locked(f"{entry}.lock"):
         if await asyncio.to_thread(_is_complete, path, meta.size):
             return path
+        await asyncio.to_thread(_start, entry)
         await download(path)
     if limit_bytes is not None:
-        await asyncio.to_thread(_evict, directory, limit_bytes, path)
+        await asyncio.to_thread(_evict, directory, limit_bytes, entry)
     return path
+
+
+def _file_name(url: BlobUrl) -> str:
+    """Return the last part of the key, so that what looks at extensions works, where it can be."""
+    name = url.name
+    usable = name not in ("", ".", "..") and "\0" not in name and not name.startswith(_TEMPORARY)
+    return name if usable and len(os.fsencode(name)) <= _NAME_BYTES else "blob"
 
 
 @contextlib.asynccontextmanager
 async def _locked(path: str) -> AsyncIterator[None]:
-    """Hold an exclusive lock on the file `path`, which also ends with the process.
+    """Hold the lock at `path`, which ends with the process.
 
-    Waits by asking again: a thread that blocked in `flock` could not be cancelled, and enough of
-    them would keep the one who holds the lock from the threads it needs.
+    It is polled for: a thread that waits in `flock` could not be called back when its task is
+    cancelled, and enough of them would leave none for the download they wait for.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    while (descriptor := _try_lock(path)) is None:  # noqa: ASYNC110 - a process holds it, no task
+        await asyncio.sleep(_POLL_S)
     try:
-        pause_s = _FIRST_PAUSE_S
-        while not _try_lock(descriptor):
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        try:
-            yield
-        finally:
-            # Closing is not enough: a process forked meanwhile has the descriptor too.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        yield
     finally:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(path: str) -> int | None:
+    """Take the lock and return its descriptor, or None if it is held."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:  # else an eviction took the file away in between
+            return descriptor
     except BlockingIOError:
-        return False
-    return True
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 def _is_complete(path: str, size: int) -> bool:
@@ -101,28 +113,50 @@ def _is_complete(path: str, size: int) -> bool:
     return complete
 
 
+def _start(entry: str) -> None:
+    """Make the entry, without what a download that died has left in it."""
+    os.makedirs(entry, 0o700, exist_ok=True)
+    for leftover in list(os.scandir(entry)):
+        os.unlink(leftover.path)
+
+
 def _evict(directory: str, limit_bytes: int, keep: str) -> None:
     """Remove the copies used longest ago until the rest fits, and leftovers of dead downloads."""
     copies: list[tuple[float, int, str]] = []
-    for path in _files(directory):
+    for entry in _entries(directory):
         with contextlib.suppress(FileNotFoundError):
-            facts = os.stat(path)
-            if os.path.basename(path).startswith(".blobio-"):
-                if time.time() - facts.st_mtime > _STALE_S:
-                    os.unlink(path)
-            else:
-                copies.append((facts.st_mtime, facts.st_size, path))
+            files = [(file.name, file.stat()) for file in os.scandir(entry)]
+            used = max((facts.st_mtime for _, facts in files), default=0.0)
+            if all(name.startswith(_TEMPORARY) for name, _ in files):
+                if time.time() - used > _STALE_S:
+                    _remove(entry)
+                continue
+            copies.append((used, sum(facts.st_size for _, facts in files), entry))
     total = sum(size for _, size, _ in copies)
-    for _, size, path in sorted(copies):
+    for _, size, entry in sorted(copies):
         if total <= limit_bytes:
             return
-        if path != keep:
-            shutil.rmtree(os.path.dirname(path), ignore_errors=True)
+        if entry != keep and _remove(entry):
             total -= size
 
 
-def _files(directory: str) -> Iterator[str]:
-    for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            with contextlib.suppress(FileNotFoundError):
-                yield from (inner.path for inner in os.scandir(entry.path))
+def _entries(directory: str) -> Iterator[str]:
+    """Yield the directories that are entries, and nothing else the user may keep there."""
+    with os.scandir(directory) as found:
+        for entry in found:
+            if _ENTRY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                yield entry.path
+
+
+def _remove(entry: str) -> bool:
+    """Remove an entry and its lock; False if somebody fills it just now."""
+    lock = f"{entry}.lock"
+    descriptor = _try_lock(lock)
+    if descriptor is None:
+        return False
+    try:
+        shutil.rmtree(entry, ignore_errors=True)
+        os.unlink(lock)
+    finally:
+        os.close(descriptor)
+    return True
