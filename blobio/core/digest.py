@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import re
+from typing import Final
 
 from blobio.config import ReadConfig
 from blobio.core.flow import ordered_map
 from blobio.core.reader import RangeReader
 from blobio.drivers.base import Driver
-from blobio.errors import NotFound, PermissionDenied, VersionMismatch
+from blobio.errors import Conflict, NotFound, PermissionDenied
 from blobio.url import BlobUrl
 from blobio.values import MetaPatch
 
@@ -18,6 +20,9 @@ __all__ = ["MD5_KEY", "md5", "md5_of"]
 
 MD5_KEY = "md5"
 """Metadata name of an MD5 that was computed and kept, as blobfile writes it."""
+
+
+_HEX_MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
 async def md5(driver: Driver, url: BlobUrl, config: ReadConfig) -> str:
@@ -30,13 +35,14 @@ async def md5(driver: Driver, url: BlobUrl, config: ReadConfig) -> str:
     meta = await driver.head(url.key)
     if meta.md5 is not None:
         return meta.md5
-    if kept := meta.metadata.get(MD5_KEY):
+    kept = meta.metadata.get(MD5_KEY, "")
+    if _HEX_MD5.fullmatch(kept):  # others use the name too, some for base64
         return kept
     reader = RangeReader(driver, url, config, size=meta.size, version=meta.version)
     digest = await md5_of(reader, config)
     if driver.capabilities.cheap_patch and driver.capabilities.metadata:
         change = MetaPatch(metadata={MD5_KEY: digest})
-        with contextlib.suppress(NotFound, PermissionDenied, VersionMismatch):
+        with contextlib.suppress(NotFound, PermissionDenied, Conflict):
             await driver.patch(url.key, change, if_version=meta.version)
     return digest
 

@@ -106,7 +106,7 @@ def plant(root: str, key: str) -> bool:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if not key.endswith("/"):
-            Path(path).touch()
+            Path(path).write_bytes(b"")
     except OSError:
         return False
     return True
