@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, cast, final
 
 import pytest
 
@@ -36,6 +36,10 @@ class Place:
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
+
+    def open(self, name: str, mode: str, **options: Any) -> Any:
+        """Open a blob in a mode that only the test's parameters know."""
+        return cast("Any", self.context).BlobFile(self.path(name), mode, **options)
 
     def put(self, name: str, data: bytes = b"") -> str:
         """Write a blob and return its path."""
