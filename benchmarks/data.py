@@ -1,0 +1,62 @@
+"""The objects that are read, and what each library must hand over of them."""
+
+from __future__ import annotations
+
+import os
+import random
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from benchmarks.scale import BUCKET, MIB, Scale
+
+__all__ = ["BIG_KEY", "LIST_PREFIX", "UPLOAD_KEY", "WARM_KEY", "blocks", "crc_of", "list_size",
+           "prepare", "small_body"]  # fmt: skip
+
+BIG_KEY: Final = "big.bin"
+WARM_KEY: Final = "warm.bin"
+UPLOAD_KEY: Final = "upload.bin"
+LIST_PREFIX: Final = "keys/"
+
+_PATTERN: Final = random.Random(20261124).randbytes(MIB)  # noqa: S311 - content, no secret
+
+
+def blocks(size: int, block_bytes: int) -> Iterator[bytes]:
+    """Yield `size` bytes, each block with its number in front, so that none passes for another."""
+    whole, rest = divmod(size, block_bytes)
+    body = (_PATTERN * (block_bytes // MIB + 1))[8:block_bytes]
+    for index in range(whole):
+        yield index.to_bytes(8, "big") + body
+    if rest:
+        yield _PATTERN[:rest]
+
+
+def small_body(scale: Scale, index: int) -> bytes:
+    """Return the content of a small object."""
+    return index.to_bytes(8, "big") + _PATTERN[8 : scale.small_bytes]
+
+
+def list_size(index: int) -> int:
+    """Return the size that the listing tells of a key."""
+    return 434_234 + index
+
+
+def prepare(directory: str, scale: Scale) -> None:
+    """Write the objects below `directory`, as files that are served at their keys."""
+    root = os.path.join(directory, BUCKET)
+    os.makedirs(os.path.join(root, "small"))
+    with open(os.path.join(root, BIG_KEY), "wb") as file:
+        file.writelines(blocks(scale.big_bytes, scale.block_bytes))
+    with open(os.path.join(root, WARM_KEY), "wb") as file:
+        file.write(_PATTERN[: scale.small_bytes])
+    for index in range(scale.small_count):
+        with open(os.path.join(root, scale.small_key(index)), "wb") as file:
+            file.write(small_body(scale, index))
+
+
+def crc_of(chunks: Iterator[bytes]) -> int:
+    """Return the CRC32 of all chunks, laid end to end."""
+    crc = 0
+    for chunk in chunks:
+        crc = zlib.crc32(chunk, crc)
+    return crc

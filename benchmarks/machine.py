@@ -1,0 +1,40 @@
+"""What was measured, and on what."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator, Sequence
+
+__all__ = ["describe"]
+
+
+def describe(peers: Sequence[str], server: str) -> str:
+    """Return a few lines: processor, memory, system, Python, server, versions of the libraries."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    load = os.getloadavg()[0]
+    size = f"{os.cpu_count()} processors ({_processor()}), {memory:.0f} GiB of memory"
+    return "\n".join(
+        [
+            f"- {size}, load {load:.1f} at the start",
+            f"- {platform.system()} {platform.release()}, Python {platform.python_version()}",
+            f"- server: {server}",
+            f"- {', '.join(_versions(peers))}",
+        ]
+    )
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _versions(peers: Sequence[str]) -> Iterator[str]:
+    for name in peers:
+        yield f"{name} {importlib.metadata.version(name)}"
+    for name in ("aiohttp", "botocore"):
+        yield f"{name} {importlib.metadata.version(name)}"

@@ -1,0 +1,178 @@
+"""Start the servers, then measure: each job of each library in a fresh process, in mixed order."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, final
+
+import trustme
+
+from benchmarks import data
+from benchmarks.client import Task
+from benchmarks.jobs import JOBS
+from benchmarks.meter import Reading
+from benchmarks.peers.base import Place
+from benchmarks.scale import Scale
+from benchmarks.server import nginx
+from benchmarks.server.__main__ import Settings
+
+__all__ = ["Readings", "Servers", "measure_all", "serve"]
+
+_JOB_S: Final = 600.0
+_ROOMY: Final = "/dev/shm"  # noqa: S108 - memory, so that no disk is measured
+
+Readings = dict[tuple[str, str], list[Reading]]
+"""By job and library, one a round."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """The servers that run.
+
+    Attributes:
+        reads: Ports of the server for the jobs that only read, by scheme.
+        others: Ports for all other jobs.
+        ca_file: Authority of their certificates.
+        title: What they are.
+    """
+
+    reads: dict[str, int]
+    others: dict[str, int]
+    ca_file: str
+    title: str
+
+    def place(self, job: str) -> Place:
+        """Return where a job finds its objects."""
+        scheme = "https" if JOBS[job].tls else "http"
+        ports = self.reads if JOBS[job].reads else self.others
+        return Place(endpoint_url=f"{scheme}://127.0.0.1:{ports[scheme]}", ca_file=self.ca_file)
+
+
+@contextlib.contextmanager
+def serve(scale: Scale, *, use_nginx: bool, keep: bool) -> Iterator[Servers]:
+    """Make the objects and serve them until the block ends.
+
+    Args:
+        scale: Sizes.
+        use_nginx: Let nginx serve the reads, if it is installed.
+        keep: Keep what is uploaded, so that it can be read back.
+    """
+    program = nginx.find() if use_nginx else None
+    with contextlib.ExitStack() as stack:
+        room = _ROOMY if os.path.isdir(_ROOMY) else None
+        top = stack.enter_context(tempfile.TemporaryDirectory(prefix="blobio-bench-", dir=room))
+        os.chmod(top, 0o755)  # noqa: S103 - nginx drops its rights before it reads
+        directory, state = os.path.join(top, "data"), os.path.join(top, "state")
+        os.mkdir(directory)
+        os.mkdir(state)
+        data.prepare(directory, scale)
+        certificate, ca_file = os.path.join(top, "server.pem"), os.path.join(top, "ca.pem")
+        _certify(certificate, ca_file)
+        settings = Settings(
+            directory=directory, certificate=certificate, key_count=scale.key_count, keep=keep
+        )
+        others = stack.enter_context(_raw_server(settings))
+        reads, title = others, "the raw server of benchmarks/server"
+        if program is not None:
+            reads = stack.enter_context(nginx.serve(program, directory, certificate, state))
+            title = f"{nginx.version(program)} for reads, {title} for the rest"
+        yield Servers(reads=reads, others=others, ca_file=ca_file, title=title)
+
+
+def measure_all(
+    servers: Servers,
+    scale: Scale,
+    jobs: Sequence[str],
+    peers: Sequence[str],
+    *,
+    rounds: int,
+    seed: int,
+    check: bool,
+) -> Readings:
+    """Run every job with every library, `rounds` times.
+
+    Raises:
+        RuntimeError: A library failed, or did something else than its job.
+    """
+    readings: Readings = {}
+    order = random.Random(seed)  # noqa: S311 - an order, no secret
+    for number in range(rounds):
+        for job in jobs:
+            able = [peer for peer in peers if peer in JOBS[job].peers]
+            for peer in order.sample(able, len(able)):
+                reading = _measure(
+                    Task(peer=peer, job=job, place=servers.place(job), scale=scale, check=check)
+                )
+                readings.setdefault((job, peer), []).append(reading)
+                print(
+                    f"{number + 1}/{rounds} {job} {peer}: {reading.wall_s:.3f} s, "
+                    f"CPU {reading.cpu_s:.3f} s, {reading.peak_bytes >> 20} MiB",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    return readings
+
+
+def _measure(task: Task) -> Reading:
+    command = [sys.executable, "-m", "benchmarks.client", task.to_json()]
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_JOB_S,
+        env=_environment(),
+    )
+    if done.returncode:
+        message = f"{task.peer} failed at {task.job}:\n{done.stderr}"
+        raise RuntimeError(message)
+    return Reading(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of this machine's accounts or proxies reaches the libraries."""
+    kept = {name: value for name, value in os.environ.items() if not _is_foreign(name)}
+    return kept | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def _is_foreign(name: str) -> bool:
+    return name.startswith("AWS_") or name.lower().endswith("_proxy")
+
+
+def _certify(certificate: str, ca_file: str) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(ca_file)
+    authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(
+        certificate
+    )
+    os.chmod(certificate, 0o644)
+
+
+@contextlib.contextmanager
+def _raw_server(settings: Settings) -> Iterator[dict[str, int]]:
+    command = [sys.executable, "-m", "benchmarks.server", json.dumps(asdict(settings))]
+    with subprocess.Popen(  # noqa: S603 - this interpreter
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the raw server did not start")
+        try:
+            yield json.loads(line)
+        finally:
+            process.stdin.close()

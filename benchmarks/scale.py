@@ -1,0 +1,47 @@
+"""How much is read, written and listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, final
+
+__all__ = ["BUCKET", "FULL", "MIB", "SMOKE", "Scale"]
+
+MIB: Final = 1 << 20
+BUCKET: Final = "bench"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Sizes of a run.
+
+    Attributes:
+        big_bytes: The large object, and the upload; a multiple of 1 MiB.
+        block_bytes: One read or write of the streaming jobs.
+        small_count: Number of small objects.
+        small_bytes: Size of each.
+        concurrency: Small reads in flight.
+        key_count: Keys of the listing.
+    """
+
+    big_bytes: int = 1024 * MIB
+    block_bytes: int = MIB
+    small_count: int = 2000
+    small_bytes: int = 16 << 10
+    concurrency: int = 32
+    key_count: int = 100_000
+
+    def small_key(self, index: int) -> str:
+        """Return the key of a small object."""
+        return f"small/{index:05}.bin"
+
+    @property
+    def small_keys(self) -> list[str]:
+        """The keys of all small objects."""
+        return [self.small_key(index) for index in range(self.small_count)]
+
+
+FULL: Final = Scale()
+# The large object is one of several parts for every library, and so is its upload.
+SMOKE: Final = Scale(big_bytes=24 * MIB, small_count=64, key_count=2500)

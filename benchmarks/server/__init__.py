@@ -1,0 +1,1 @@
+"""The servers that answer the libraries: they must not be the bottleneck."""

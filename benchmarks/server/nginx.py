@@ -1,0 +1,106 @@
+"""nginx, where it is installed, for the reads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["find", "serve", "version"]
+
+_START_S: Final = 10.0
+
+# One worker: with a second one the server would compete with the client for two cores.
+_CONFIGURATION: Final = """
+daemon off;
+worker_processes 1;
+pid {state}/nginx.pid;
+error_log {state}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    sendfile_max_chunk 2m;
+    tcp_nopush on;
+    keepalive_requests 1000000;
+    default_type application/octet-stream;
+    open_file_cache max=4096;
+    client_body_temp_path {state}/body;
+    proxy_temp_path {state}/proxy;
+    fastcgi_temp_path {state}/fastcgi;
+    uwsgi_temp_path {state}/uwsgi;
+    scgi_temp_path {state}/scgi;
+    server {{
+        listen 127.0.0.1:{http};
+        listen 127.0.0.1:{https} ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
+        ssl_protocols TLSv1.2 TLSv1.3;
+        root {directory};
+    }}
+}}
+"""
+
+
+def find() -> str | None:
+    """Return the path of nginx, or None."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+def version(program: str) -> str:
+    """Return its name and version, `nginx/1.22.1`."""
+    shown = subprocess.run([program, "-v"], capture_output=True, text=True, check=True)  # noqa: S603 - the program found
+    return shown.stderr.rpartition(" ")[2].strip()
+
+
+@contextlib.contextmanager
+def serve(program: str, directory: str, certificate: str, state: str) -> Iterator[dict[str, int]]:
+    """Serve the files below `directory`; yield the ports for http and https.
+
+    Args:
+        program: Path of nginx.
+        directory: The root; a bucket is a directory in it.
+        certificate: PEM file of the certificate chain and key.
+        state: A directory for its own files.
+
+    Raises:
+        RuntimeError: It did not start; the message has its log.
+    """
+    ports = {"http": _free_port(), "https": _free_port()}
+    configuration = os.path.join(state, "nginx.conf")
+    with open(configuration, "w", encoding="ascii") as file:
+        file.write(
+            _CONFIGURATION.format(
+                state=state, directory=directory, certificate=certificate, **ports
+            )
+        )
+    command = [program, "-p", state, "-c", configuration]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - the program found
+        try:
+            for port in ports.values():
+                _wait(process, port)
+            yield ports
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait(process: subprocess.Popen[str], port: int) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    process.terminate()
+    message = f"nginx did not start: {process.communicate()[1]}"
+    raise RuntimeError(message)
