@@ -27,6 +27,16 @@ def _require(ok: bool, message: str) -> None:  # noqa: FBT001 - reads as an asse
         raise InvalidConfig(message)
 
 
+def _is_web_url(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryConfig:
@@ -75,8 +85,8 @@ class HttpConfig:
         idle_s: How long an unused connection is kept.
         ca_file: PEM file of certificate authorities to trust instead of the system's.
         verify_tls: False accepts any certificate, with a warning in every process.
-        proxy: URL of an HTTP proxy, or None. The environment's proxies are used only with
-            `trust_env`.
+        proxy: `http(s)://[user:password@]host[:port]` of an HTTP proxy, or None. The environment's
+            proxies are used only with `trust_env`.
         trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
         user_agent: Value of the User-Agent header.
         max_redirects: For http(s):// URLs only; object stores are never followed.
@@ -103,6 +113,10 @@ class HttpConfig:
         _require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
         _require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
         _require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
+        _require(
+            self.proxy is None or _is_web_url(self.proxy),
+            "HttpConfig.proxy must be http(s)://[user:password@]host[:port]",  # it may be a secret
+        )
 
 
 @final
@@ -206,6 +220,10 @@ class S3Config:
         _require(
             self.endpoint_url is None or self.endpoint_url.startswith(("http://", "https://")),
             f"S3Config.endpoint_url must start with http:// or https://: {self.endpoint_url!r}",
+        )
+        _require(
+            self.endpoint_url is None or "@" not in self.endpoint_url.split("/")[2],
+            "S3Config.endpoint_url takes no user and password: use access_key_id and its secret",
         )
         _require(
             self.sse_customer_key is None or len(self.sse_customer_key) == 32,  # noqa: PLR2004

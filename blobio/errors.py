@@ -30,7 +30,7 @@ conflicts and deadlines too, `ConcurrentWriteFailure` is `ConcurrentWrite`, and
 `RestartableStreamingWriteFailure` is `UploadLost`.
 
 All of them pickle with their fields. Messages never carry credentials: `redact` is applied to
-every URL that enters one.
+each of them.
 """
 
 from __future__ import annotations
@@ -69,16 +69,34 @@ __all__ = [
     "redact",
 ]
 
+# Names of query parameters that hold a secret, alone or as the last word of a longer name. Matching
+# starts behind a separator only, which keeps it linear in whatever a stranger's reply may hold.
 _SECRET_PARAMETER: Final = re.compile(
-    r"(?i)(?<=[?&])(x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
-    r"|awsaccesskeyid|signature|sig|upload_id|access_token|token|key|password)=[^&#\s]*"
+    r"(?i)(?<=[?&#])((?:[\w.-]*[_.-])?(?:signature|sig|credential|token|secret|password|passwd|pwd"
+    r"|apikey|key|jwt|sas|auth|authorization)|awsaccesskeyid|upload_id)=(?!REDACTED\b)[^&#\s]*"
+    # as in an `Authorization` header of AWS
+    r"|(?<=[\s,])(signature)=[0-9a-f]+"
 )
-_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+_USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_WEB: Final = ("http://", "https://")
 
 
 def redact(text: str) -> str:
-    """Replace the secrets a URL can carry (signatures, tokens, `user:password@`) by `REDACTED`."""
-    return _SECRET_PARAMETER.sub(r"\1=REDACTED", _USER_INFO.sub("REDACTED@", text))
+    """Replace the secrets a URL can carry (signatures, tokens, `user:password@`) by `REDACTED`.
+
+    What stands before an `@` is a secret if it has a colon, or in an http(s) URL, where it may be a
+    token; in `az://container@account` it is a container.
+    """
+    return _SECRET_PARAMETER.sub(_hide_parameter, _USER_INFO.sub(_hide_user, text))
+
+
+def _hide_parameter(match: re.Match[str]) -> str:
+    return f"{match[1] or match[2]}=REDACTED"
+
+
+def _hide_user(match: re.Match[str]) -> str:
+    before = match.string[max(0, match.start() - 8) : match.start()].lower()
+    return "REDACTED@" if ":" in match[0] or before.endswith(_WEB) else match[0]
 
 
 class BlobError(OSError):
@@ -110,6 +128,7 @@ class BlobError(OSError):
         request_id: str | None = None,
         retryable: bool | None = None,
     ) -> None:
+        message = redact(message)  # here, so that no message anywhere can forget it
         super().__init__(message)
         self.errno: int | None = self.default_errno
         self.message = message

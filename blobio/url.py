@@ -166,7 +166,7 @@ def _file(scheme: str, rest: str, text: str) -> BlobUrl:
 def _bucket(scheme: str, rest: str, text: str) -> BlobUrl:
     bucket, _, key = rest.partition("/")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
-        what = "has no bucket" if not bucket else f"has an impossible bucket name {bucket!r}"
+        what = "has an impossible bucket name" if bucket else "has no bucket"
         message = f"{text!r} {what}: write {scheme}://bucket/key"
         raise InvalidUrl(message, url=text)
     return BlobUrl(scheme, bucket, key)
@@ -200,10 +200,11 @@ def _azure(scheme: str, rest: str, text: str) -> BlobUrl:
 
 def _http(scheme: str, rest: str, text: str) -> BlobUrl:
     authority, _, key = rest.partition("/")
-    if "@" in authority:
+    usable = _HTTP_AUTHORITY.fullmatch(authority)
+    if "@" in authority or (not usable and "@" in rest):  # a password may hold a `/`
         message = f"{scheme} URLs with credentials before the host are refused; use Config.http"
-        raise InvalidUrl(message, url=text)
-    if not _HTTP_AUTHORITY.fullmatch(authority):
+        raise InvalidUrl(message)  # it cannot be told where they end
+    if not usable:
         message = f"{text!r} has no usable host: write {scheme}://host[:port]/path"
         raise InvalidUrl(message, url=text)
     authority = authority.lower()

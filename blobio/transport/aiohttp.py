@@ -17,10 +17,10 @@ import aiohttp
 import yarl
 
 from blobio.config import HttpConfig
-from blobio.errors import TransportFailed
+from blobio.errors import InvalidConfig, TransportFailed
 from blobio.transport.aiohttp_body import BodyStream, read_whole
 from blobio.transport.exchange import Exchange, trace_config
-from blobio.transport.faults import FAULTS, broken_exchange
+from blobio.transport.faults import FAULTS, broken_exchange, without_secrets
 from blobio.transport.message import MAX_ERROR_BYTES, MAX_REPLY_BYTES, Request, Response
 from blobio.values import Body
 
@@ -56,6 +56,7 @@ class AiohttpTransport:
 
         Raises:
             TransportFailed: No complete reply; see its `retryable` and `ambiguous`.
+            InvalidConfig: `HttpConfig.ca_file` is not there or holds no certificate.
         """
         session = self._open()
         exchange = Exchange(self._config, len(request.body))
@@ -68,7 +69,7 @@ class AiohttpTransport:
                 exchange.stalled or error,
                 connected=exchange.connected,
                 reused=exchange.reused,
-            ) from error
+            ) from without_secrets(error)
         stream = BodyStream(request, reply, self._config)
         response = Response(
             status=reply.status,
@@ -130,7 +131,9 @@ class AiohttpTransport:
         scheme, _, rest = url.partition("://")
         if proxy_bypass(rest.partition("/")[0]):
             return None
-        return getproxies_environment().get(scheme)
+        found = getproxies_environment().get(scheme)
+        # `host:port` is how many write it; and without a scheme `redact` sees no password in it.
+        return found if found is None or "://" in found else f"http://{found}"
 
 
 async def _pieces(body: Body) -> AsyncIterator[memoryview]:
@@ -178,7 +181,11 @@ def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def _tls(config: HttpConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+        message = f"HttpConfig.ca_file {config.ca_file!r} cannot be used: {error}"
+        raise InvalidConfig(message) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not config.verify_tls:
         warnings.warn(

@@ -12,7 +12,7 @@ from blobio.errors import TransportFailed, redact
 from blobio.transport.message import Request
 from blobio.transport.retry import StaleConnection
 
-__all__ = ["FAULTS", "broken_body", "broken_exchange"]
+__all__ = ["FAULTS", "broken_body", "broken_exchange", "without_secrets"]
 
 _BUSY: Final = 500
 
@@ -87,6 +87,17 @@ def broken_exchange(
     )
     failed.ambiguous = connected if rule.sent is None else rule.sent
     return failed
+
+
+def without_secrets(error: BaseException) -> BaseException:
+    """Return what may stand in a traceback for `error`, as the cause of ours.
+
+    aiohttp's errors about a reply or a URL show the whole URL as text, and the request's headers in
+    their repr.
+    """
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL):
+        return ConnectionError(f"{type(error).__name__}: {redact(str(error))}")
+    return error
 
 
 def broken_body(request: Request, error: BaseException, received_bytes: int) -> TransportFailed:

@@ -17,7 +17,7 @@ from blobio.config import S3Config
 from blobio.drivers.s3.addressing import DEFAULT_REGION
 from blobio.drivers.s3.replies import http_time
 from blobio.drivers.s3.sigv4 import Credentials, SigV4, payload_hash
-from blobio.errors import Unauthenticated, redact
+from blobio.errors import Unauthenticated
 from blobio.transport.message import Request
 from blobio.transport.signing import SingleFlight
 
@@ -35,6 +35,7 @@ _NEXT_LOOK_S: Final = 60.0
 _REFRESH_PAUSE_S: Final = 1.0
 _SKEW_S: Final = 60.0
 _HASH_IN_THREAD_BYTES: Final = 1 << 20
+_SHOWN: Final = 500
 
 
 class Presigned(NamedTuple):
@@ -192,10 +193,14 @@ class _Chain:
             if found is None:
                 raise Unauthenticated(_nothing_found(self._profile))
             frozen = found.get_frozen_credentials()
-        except (BotoCoreError, ClientError, RuntimeError) as error:
-            # RuntimeError: botocore fetched credentials that had expired already.
-            message = f"AWS credentials could not be had: {redact(str(error))}"
-            raise Unauthenticated(message) from error
+        except (BotoCoreError, ClientError, RuntimeError, OSError) as error:
+            # RuntimeError: botocore fetched credentials that had expired already. OSError: the
+            # program of a credential_process is not there.
+            raise Unauthenticated(_could_not(error)) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # A container address that botocore refuses, or an answer that is not what it should be.
+            # No cause: that of broken JSON holds the whole answer, and so the keys.
+            raise Unauthenticated(_could_not(error)) from None
         if not frozen.access_key or not frozen.secret_key:
             raise Unauthenticated(_nothing_found(self._profile))
         keys = Credentials(frozen.access_key, frozen.secret_key, frozen.token or None)
@@ -210,6 +215,11 @@ def chain(profile: str | None) -> botocore.credentials.Credentials | None:
     from botocore.session import Session
 
     return Session(profile=profile).get_credentials()
+
+
+def _could_not(error: Exception) -> str:
+    # Some of botocore's messages hold all that a metadata service said.
+    return f"AWS credentials could not be had: {type(error).__name__}: {str(error)[:_SHOWN]}"
 
 
 def _nothing_found(profile: str | None) -> str:
