@@ -38,7 +38,14 @@ class TextWriter(io.TextIOWrapper):
         newline: str | None,
         partial_writes_on_exc: bool = False,
     ) -> None:
-        super().__init__(writer, encoding=encoding, errors=errors, newline=newline)
+        # The base class asks for the position, to write a byte order mark at 0 only, but takes one
+        # that cannot seek for the middle of a stream: UTF-16 would have no mark at all
+        # (CPython: `_textiowrapper_fix_encoder_state` in Modules/_io/textio.c).
+        writer.seekable = lambda: True  # type: ignore[method-assign]  # until it has asked
+        try:
+            super().__init__(writer, encoding=encoding, errors=errors, newline=newline)
+        finally:
+            del writer.seekable
         self._writer = writer
         self._partial = partial_writes_on_exc
 
