@@ -84,6 +84,8 @@ async def _locked(path: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        # Closing alone would leave the lock to a process that was forked meanwhile.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
