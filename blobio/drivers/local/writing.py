@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
 import threading
@@ -196,8 +197,14 @@ def patch(key: str, change: MetaPatch, if_version: Version | None) -> BlobMeta:
                 found = describe(key, facts).version
                 require_version("patch", key, if_version, found)
             if change.mtime is not None:
-                os.utime(key, ns=(facts.st_atime_ns, round(change.mtime * 1e9)))
+                os.utime(key, ns=(facts.st_atime_ns, _nanoseconds(change.mtime)))
             return describe(key, os.stat(key))
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Convert exactly: the product with 1e9 has more digits than a float."""
+    whole = math.floor(seconds)
+    return whole * 10**9 + round((seconds - whole) * 1e9)
 
 
 def delete(key: str) -> DeleteResult:

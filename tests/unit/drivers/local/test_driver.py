@@ -271,6 +271,15 @@ async def test_patch_sets_the_time_and_thereby_the_version(
         await driver.patch(f"{tmp_path}/f", MetaPatch(mtime=1), if_version=version)
 
 
+async def test_a_time_that_was_set_is_the_time_that_is_read(
+    driver: LocalDriver, tmp_path: Path
+) -> None:
+    await write(driver, f"{tmp_path}/f")
+
+    for mtime in (1_600_000_000.25, 1_700_000_000.1, -0.5):
+        assert (await driver.patch(f"{tmp_path}/f", MetaPatch(mtime=mtime))).mtime == mtime
+
+
 async def test_patch_of_what_files_do_not_have_is_unsupported(
     driver: LocalDriver, tmp_path: Path
 ) -> None:
