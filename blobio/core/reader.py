@@ -10,6 +10,7 @@ memory.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import random
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from blobio.config import ReadConfig
 from blobio.core.flow import each
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
+    BlobError,
     ChecksumMismatch,
     DeadlineExceeded,
     RangeNotSatisfiable,
@@ -31,6 +33,7 @@ from blobio.values import BlobMeta, GetOptions, Span, Version
 
 __all__ = ["RangeReader", "coalesce"]
 
+_MAY_PASS: Final = (TransportFailed, ChecksumMismatch, DeadlineExceeded, VersionMismatch)
 _STUCK_LIMIT: Final = 3  # resumes in a row that move no byte, or fail verification
 
 
@@ -76,17 +79,30 @@ class RangeReader:
 
         Up to two parts this is 1 request, and verified wherever the store sends a checksum. Of a
         larger blob the first reply gives the first part, and the others are fetched side by side;
-        the whole is checked against the store's CRC32C where it has one. A body that breaks off is
-        resumed.
+        the whole is checked against the store's CRC32C, or else its MD5, where it has one. A body
+        that breaks off is resumed.
         """
+        given = self.size
+        for _ in range(_STUCK_LIMIT - 1):
+            try:
+                return await self._read_all()
+            except VersionMismatch as error:
+                if not error.retryable:
+                    raise
+                self.size = given  # a length that went wrong on its way was believed: learn it anew
+        return await self._read_all()
+
+    async def _read_all(self) -> bytes:
+        given = self.size
         stuck = 0
         started: bytes | tuple[_Preallocated, int, BlobMeta] | None = None
         while started is None:
             try:
                 started = await self._start_whole()
-            except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
+            except _MAY_PASS as error:
                 stuck += 1
                 await self._pause(error, stuck)
+                self.size = given
         if isinstance(started, bytes):
             return started
         whole, done, meta = started
@@ -185,23 +201,14 @@ class RangeReader:
         return done
 
     async def _complete(self, view: memoryview, done: int, meta: BlobMeta) -> None:
-        """Fetch what lies behind `done` and check the whole; once more if the CRC disagrees."""
-        from blobio.checksum import crc32c
-
-        for last_try in (False, True):
-            await self._fill_parts(done, view[done:])
-            if meta.crc32c is None:
-                return
-            found = await asyncio.to_thread(crc32c, view)
-            if found == meta.crc32c:
-                return
-            if last_try:
-                message = (
-                    f"read of {self.url}: the bytes have CRC32C {found:08x}, the store says "
-                    f"{meta.crc32c:08x}"
-                )
-                raise ChecksumMismatch(message, url=self.url, operation="get")
-            done = 0
+        """Fetch what lies behind `done` and check the whole; once more if it is not as stored."""
+        await self._fill_parts(done, view[done:])
+        if await asyncio.to_thread(_is_as_stored, view, meta):
+            return
+        await self._fill_parts(0, view)
+        if not await asyncio.to_thread(_is_as_stored, view, meta):
+            message = f"read of {self.url}: the bytes are not those of the store's checksum"
+            raise ChecksumMismatch(message, url=self.url, operation="get")
 
     async def _fill_parts(self, start: int, buffer: memoryview) -> None:
         part = self._config.part_bytes
@@ -225,11 +232,11 @@ class RangeReader:
                         buffer[done : done + len(chunk)] = chunk
                         done += len(chunk)
                     self._check_length(result, done - before)
-            except RangeNotSatisfiable:
-                if self.size is not None or await self._learn_size() > start:
+            except RangeNotSatisfiable:  # the size was not known
+                if await self._learn_size() > start:
                     raise
                 return 0
-            except (TransportFailed, ChecksumMismatch, DeadlineExceeded) as error:
+            except _MAY_PASS as error:
                 if isinstance(error, ChecksumMismatch):
                     done = before
                 resumes += 1
@@ -243,9 +250,7 @@ class RangeReader:
         """Return the part of `buffer` that lies before the end of the blob, as far as known."""
         return buffer if self.size is None else buffer[: max(0, self.size - start)]
 
-    async def _pause(
-        self, error: TransportFailed | ChecksumMismatch | DeadlineExceeded, stuck: int
-    ) -> None:
+    async def _pause(self, error: BlobError, stuck: int) -> None:
         if not error.retryable or stuck > _STUCK_LIMIT:
             raise error
         if stuck:
@@ -254,7 +259,13 @@ class RangeReader:
     async def _open(self, span: Span) -> GetResult:
         """Ask for bytes of the pinned version, and refuse a reply that has others."""
         options = GetOptions(range=span, version=self.version)
-        result = await self._driver.get(self.url.key, options)
+        try:
+            result = await self._driver.get(self.url.key, options)
+        except RangeNotSatisfiable as error:
+            if self.size is None:
+                raise
+            what = f"size {self.size}, but now it ends before byte {span.start}"
+            raise self._changed(what, retryable=True) from error
         try:
             self._pin(result.meta)
             self._check_span(result, span)
@@ -288,15 +299,29 @@ class RangeReader:
         if self.version is None:
             self.version = meta.version
         elif meta.version is not None and meta.version != self.version:
-            self._changed(f"version {self.version} is now {meta.version}")
+            raise self._changed(f"version {self.version} is now {meta.version}")
         if self.size is None:
             self.size = meta.size
         elif meta.size != self.size:
-            self._changed(f"size {self.size} is now {meta.size}")
+            # Two sizes of one version: somebody on the way counts wrongly, once or always.
+            one_version = meta.version is not None
+            what = f"size {self.size} is now {meta.size}"
+            raise self._changed(what, retryable=one_version)
 
-    def _changed(self, what: str) -> None:
+    def _changed(self, what: str, *, retryable: bool = False) -> VersionMismatch:
         message = f"read of {self.url}: the blob changed underneath ({what}); open it again"
-        raise VersionMismatch(message, url=self.url, operation="get")
+        return VersionMismatch(message, url=self.url, operation="get", retryable=retryable)
+
+
+def _is_as_stored(view: memoryview, meta: BlobMeta) -> bool:
+    """Compare with what the store vouches for; True if it vouches for nothing."""
+    from blobio.checksum import crc32c
+
+    if meta.crc32c is not None:
+        return crc32c(view) == meta.crc32c
+    if meta.md5 is not None:
+        return hashlib.md5(view, usedforsecurity=False).hexdigest() == meta.md5
+    return True
 
 
 @final

@@ -155,14 +155,17 @@ class _Chopped:
 
 @final
 class Bytes:
-    """A body that yields exactly these chunks, whatever was announced."""
+    """A body that yields exactly these chunks, whatever was announced, and then maybe fails."""
 
-    def __init__(self, *chunks: bytes) -> None:
+    def __init__(self, *chunks: bytes, error: Exception | None = None) -> None:
         self._chunks = chunks
+        self._error = error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks:
             yield chunk
+        if self._error is not None:
+            raise self._error
 
     async def aclose(self) -> None:
         pass

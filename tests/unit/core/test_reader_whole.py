@@ -12,6 +12,7 @@ from blobio.errors import (
     ChecksumMismatch,
     DeadlineExceeded,
     TransportFailed,
+    VersionMismatch,
 )
 from blobio.testing.faults import Counting
 from blobio.values import Span
@@ -131,7 +132,7 @@ async def test_read_all_of_a_large_blob_fetches_it_again_if_its_crc_disagrees() 
 async def test_read_all_of_a_large_blob_raises_if_its_crc_disagrees_twice() -> None:
     driver = await spoiled(with_crc(2, flip=555))
 
-    with pytest.raises(ChecksumMismatch, match="CRC32C"):
+    with pytest.raises(ChecksumMismatch, match="checksum"):
         await reader_of(driver).read_all()
 
 
@@ -141,3 +142,61 @@ async def test_read_all_of_a_blob_without_a_crc_takes_what_comes() -> None:
     )
 
     assert await reader_of(driver).read_all() == DATA
+
+
+async def test_read_all_checks_the_md5_if_there_is_no_crc() -> None:
+    """Of a large blob; of a small one the driver checks what it can."""
+
+    def spoil(result: GetResult) -> GetResult:
+        result = replace(result, meta=replace(result.meta, crc32c=None))
+        return flip(result)
+
+    flip = with_crc(2, flip=555)
+    driver = await spoiled(spoil)
+
+    with pytest.raises(ChecksumMismatch):
+        await reader_of(driver).read_all()
+    assert await reader_of(driver).read_all() == DATA
+
+
+def lying(replies: int) -> Callable[[GetResult], GetResult]:
+    """Announce one byte more than there is in the first replies; their bodies break off there."""
+    left = [replies]
+
+    def on_get(result: GetResult) -> GetResult:
+        left[0] -= 1
+        if left[0] < 0:
+            return result
+        meta = replace(result.meta, size=1001, crc32c=None, md5=None)
+        start, stop = result.span.start, result.span.stop
+        announced = stop + 1 if stop == 1000 else stop
+        body = Bytes(DATA[start:stop], error=TransportFailed("cut") if stop == 1000 else None)
+        return replace(result, meta=meta, span=Span(start, announced), stream=body)
+
+    return on_get
+
+
+@pytest.mark.parametrize("part_bytes", [100, 1000])
+@pytest.mark.parametrize("replies", [1, 2])
+async def test_read_all_learns_the_size_anew_if_the_first_reply_had_it_wrong(
+    part_bytes: int, replies: int
+) -> None:
+    driver = await spoiled(lying(replies))
+    reader = reader_of(driver, ReadConfig(part_bytes=part_bytes, window=1))
+
+    assert await reader.read_all() == DATA
+    assert reader.size == 1000
+
+
+async def test_one_version_of_two_sizes_is_refused_if_it_stays_so() -> None:
+    seen = [0]
+
+    def grow(result: GetResult) -> GetResult:
+        seen[0] += 1
+        return replace(result, meta=replace(result.meta, size=1000 + seen[0]))
+
+    reader = reader_of(await spoiled(grow))
+    await reader.read(0, 10)
+
+    with pytest.raises(VersionMismatch, match="size"):
+        await reader.read(10, 20)
