@@ -111,8 +111,10 @@ class BlobError(OSError):
         code: The store's own error code (`"NoSuchKey"`), or None.
         request_id: The store's id of the failed request, for its support desk, or None.
         retryable: Whether the same call may succeed later without any change by the caller.
+        ambiguous: The store may have acted on the request all the same: the reply was lost.
     """
 
+    ambiguous: bool = False
     default_errno: ClassVar[int | None] = None
     default_retryable: ClassVar[bool] = False
 
@@ -221,13 +223,8 @@ class InvalidConfig(BlobError, ValueError):
 class RequestFailure(BlobError):
     """The store refused a request or gave no usable reply.
 
-    The last four attributes carry blobfile's names for what `BlobError` also holds.
-
-    Attributes:
-        ambiguous: The store may have acted on the request all the same: the reply was lost.
+    Its properties are blobfile's names for what `BlobError` also holds.
     """
-
-    ambiguous: bool = False
 
     @property
     def request_string(self) -> str:

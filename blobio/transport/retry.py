@@ -24,6 +24,7 @@ __all__ = [
     "RetryTransport",
     "StaleConnection",
     "Verdict",
+    "is_refusal",
     "judge_status",
     "retry_after_s",
 ]
@@ -252,7 +253,7 @@ class RetryTransport:
         run.outcome = f"HTTP status {response.status}"
         if verdict is not Verdict.RETRY:
             return await self._recover(run, response, verdict)
-        refused = _is_refusal(response)
+        refused = is_refusal(response)
         delay = self._backoff_s(run)
         asked = retry_after_s(response.headers, self._wall_clock())
         if asked is not None:
@@ -345,7 +346,7 @@ class RetryTransport:
             await self._sleep(delay)
 
 
-def _is_refusal(response: Response) -> bool:
+def is_refusal(response: Response) -> bool:
     """Tell if the reply proves that the store did not act on the request.
 
     A 4xx does. So does a 503 that says when to come back; any other 5xx, and a 200 that the judge

@@ -159,7 +159,11 @@ async def _copy_whole(
             raise
         return own, None
     if response.status < _FIRST_FAILURE and markup.root_name(response.body) != "Error":
-        root = markup.parse(response.body, "CopyObjectResult", subject)
+        try:
+            root = markup.parse(response.body, "CopyObjectResult", subject)
+        except RequestFailed as unreadable:
+            unreadable.ambiguous = True
+            raise
         return _copied(bucket, response, markup.child(root, "ETag")), _time(root)
     error = error_for(response, operation=operation, subject=subject, mode=plan.mode)
     if response.status == _PRECONDITION_FAILED and isinstance(plan.mode, CreateOnly):

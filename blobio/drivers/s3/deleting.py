@@ -75,6 +75,7 @@ def parse_batch(response: Response, keys: Sequence[str], bucket: str) -> list[De
             headers=response.headers,
             body=body,
             attempts=response.attempts,
+            ambiguous=response.ambiguous,
         )
     unknown = failures.keys() - set(keys)
     if unknown:

@@ -27,6 +27,7 @@ from blobio.errors import (
     redact,
 )
 from blobio.transport.message import Response
+from blobio.transport.retry import is_refusal
 from blobio.values import CreateOnly, Overwrite, ReplaceIf, WriteMode
 
 __all__ = [
@@ -123,6 +124,8 @@ _BY_STATUS: Final = {
 
 _RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
+_MAX_FIELD_BYTES: Final = 2_000
+_MAX_CODE: Final = 100
 _FIELDS: Final = {
     name: re.compile(rb"<" + name.encode() + rb">([^<]*)</" + name.encode() + rb">")
     for name in ("Code", "Message", "Region", "RequestId")
@@ -130,13 +133,21 @@ _FIELDS: Final = {
 
 
 def error_body(body: bytes) -> ErrorBody:
-    """Read an error document leniently: it may be cut, lack parts, or be no XML at all."""
+    """Read an error document leniently: it may be cut, lack parts, or be no XML at all.
+
+    What it says ends up in logs and on terminals, so control characters become spaces and a field
+    has at most 2,000 bytes.
+    """
 
     def field(name: str) -> str:
         match = _FIELDS[name].search(body)
-        return unescape(match.group(1).decode("utf-8", "replace")) if match else ""
+        # Cut before it is unescaped: Python refuses to read a character number of 5,000 digits.
+        text = match.group(1)[:_MAX_FIELD_BYTES].decode("utf-8", "replace") if match else ""
+        return "".join([char if char.isprintable() else " " for char in unescape(text)])
 
-    return ErrorBody(field("Code"), field("Message"), field("Region"), field("RequestId"))
+    return ErrorBody(
+        field("Code")[:_MAX_CODE], field("Message"), field("Region"), field("RequestId")[:_MAX_CODE]
+    )
 
 
 def error_for(
@@ -165,7 +176,7 @@ def error_for(
     message = f"{operation} of {subject}: S3 answered {answer}" + (f": {detail}" if detail else "")
     if entry.hint:
         message += f" ({entry.hint})"
-    return kind(
+    error = kind(
         message,
         url=subject,
         operation=operation,
@@ -179,6 +190,15 @@ def error_for(
             or response.status in _RETRYABLE_STATUS
         ),
     )
+    error.ambiguous = response.ambiguous or _may_have_acted(response)
+    return error
+
+
+def _may_have_acted(response: Response) -> bool:
+    """Tell if a reply that means failure leaves open whether the store did what was asked."""
+    if response.status < 300 or response.status in _RETRYABLE_STATUS:  # noqa: PLR2004 - a success
+        return not is_refusal(response)
+    return False
 
 
 def raise_for(

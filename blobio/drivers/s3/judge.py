@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from blobio.drivers.s3.errors import RETRYABLE_CODES, error_body
-from blobio.drivers.s3.markup import root_name
+from blobio.drivers.s3.markup import is_cut, root_name
 from blobio.transport.message import Request, Response
 from blobio.transport.retry import Verdict, judge_status
 
@@ -48,10 +48,14 @@ def judge(request: Request, response: Response) -> Verdict:
 def _judge_success(request: Request, response: Response) -> Verdict:
     """Look into a 200 that may hold an error: a completion or a copy that took long.
 
+    A document that breaks off, of a listing too, is asked for again.
+
     https://ibm.github.io/ibm-cos-sdk-js-v2/classes/clients_client-s3_src.
     CompleteMultipartUploadCommand.html, read 2026-11-24: the status goes out first, then white
     space while the store works, then the outcome.
     """
+    if is_cut(response.body):
+        return Verdict.RETRY
     in_body = request.method == "POST" or "x-amz-copy-source" in request.headers
     if not in_body or response.status != _OK:
         return Verdict.DONE

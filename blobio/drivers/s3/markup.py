@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, final
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
@@ -18,6 +18,7 @@ __all__ = [
     "child",
     "children",
     "escape",
+    "is_cut",
     "is_legal",
     "local_name",
     "parse",
@@ -25,7 +26,10 @@ __all__ = [
     "root_name",
 ]
 
-_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>)?\s*<([A-Za-z]+)[\s/>]")
+# Possessive: a reply of white space alone would otherwise be cut in two in every way there is.
+_ROOT: Final = re.compile(rb"\s*+(?:<\?xml[^>]*+>)?\s*+<([A-Za-z]+)[\s/>]")
+_EMPTY_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>)?\s*<[^<>]*/>\s*")
+_MAX_DEPTH: Final = 32  # of S3's own documents none has more than six levels
 # What XML 1.0 can carry at all, even escaped.
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -57,6 +61,17 @@ def root_name(body: bytes) -> str | None:
     return match.group(1).decode() if match else None
 
 
+def is_cut(body: bytes) -> bool:
+    """Tell if a document starts like XML and then breaks off before its root element is closed.
+
+    A reply whose end is marked by closing the connection can be cut without anybody noticing.
+    """
+    match = _ROOT.match(body)
+    if match is None or _EMPTY_ROOT.fullmatch(body):
+        return False
+    return not body.rstrip().endswith(b"</%b>" % match.group(1))
+
+
 def refuse_dtd(body: bytes, subject: str) -> None:
     """Refuse a document that declares anything, or hides it in another encoding.
 
@@ -77,8 +92,10 @@ def parse(body: bytes, expected: str | Collection[str], subject: str) -> Element
     refuse_dtd(body, subject)
     try:
         # No DTD can be in there, so no entity can be defined, expanded or fetched.
-        root = ET.fromstring(body.strip())  # noqa: S314
-    except ET.ParseError as error:
+        parser = ET.XMLParser(target=_ShallowBuilder())  # noqa: S314
+        root = ET.fromstring(body.strip(), parser)  # noqa: S314
+    except (ET.ParseError, ValueError, LookupError) as error:
+        # the latter two for a declared encoding that Python does not have, or not as expat wants it
         message = f"the reply for {subject} is not XML: {error}"
         raise RequestFailed(message, url=subject, retryable=True) from error
     names = (expected,) if isinstance(expected, str) else tuple(expected)
@@ -86,6 +103,26 @@ def parse(body: bytes, expected: str | Collection[str], subject: str) -> Element
         message = f"the reply for {subject} is <{local_name(root)}>, not <{names[0]}>"
         raise RequestFailed(message, url=subject)
     return root
+
+
+@final
+class _ShallowBuilder(ET.TreeBuilder):
+    """Builds a tree of bounded depth: ElementTree, and who walks it, would use C stack for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:  # type: ignore[override]  # as expat calls it
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            message = f"elements are nested more than {_MAX_DEPTH} deep"
+            raise ValueError(message)
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 def local_name(element: Element) -> str:

@@ -64,11 +64,11 @@ def http_time(text: str | None) -> float:
     if not text:
         return 0.0
     match = _HTTP_DATE.fullmatch(text)
-    if match is not None:  # 2 microseconds; the general parser takes 10
-        day, month, year, hour, minute, second = match.groups()
-        fields = (int(year), _MONTHS.get(month, 1), int(day), int(hour), int(minute), int(second))
-        return float(calendar.timegm(fields))
     try:
+        if match is not None:  # 2 microseconds; the general parser takes 10
+            day, month, year, hour, minute, second = match.groups()
+            numbers = (int(day), int(hour), int(minute), int(second))
+            return float(calendar.timegm((int(year), _MONTHS.get(month, 1), *numbers)))
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return 0.0

@@ -187,7 +187,11 @@ class S3Upload:
         return writing.Claim(self._bucket, self.target.key, self._token, self._mode, size)
 
     def _published(self, response: Response, pieces: Sequence[Part]) -> PutResult:
-        root = markup.parse(response.body, "CompleteMultipartUploadResult", self._subject)
+        try:
+            root = markup.parse(response.body, "CompleteMultipartUploadResult", self._subject)
+        except RequestFailed as error:
+            error.ambiguous = True
+            raise
         announced = markup.child(root, "ChecksumCRC32C")
         multipart.check_completion(announced, pieces, self._subject)
         etag = markup.child(root, "ETag")

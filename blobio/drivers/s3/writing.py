@@ -179,6 +179,8 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
             raise error from unknown
         if own is not None:
             return own
+    if isinstance(error, (Conflict, AlreadyExists)):
+        error.ambiguous = False  # nothing of ours is there, and none can come any more
     if isinstance(error, ConcurrentWrite) and isinstance(claim.mode, ReplaceIf):
         await _check_still(claim, claim.mode.version)
     raise error

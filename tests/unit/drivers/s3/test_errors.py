@@ -122,3 +122,32 @@ def test_success_raises_nothing() -> None:
     raise_for(Response(status=206, headers={}), operation="get", subject=SUBJECT)
     with pytest.raises(e.NotFound):
         raise_for(_reply(404), operation="get", subject=SUBJECT)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "lost_before", "ambiguous"),
+    [
+        (500, "InternalError", False, True),
+        (503, "", False, True),
+        (200, "InternalError", False, True),
+        (400, "BadDigest", False, False),
+        (501, "NotImplemented", False, False),
+        (301, "PermanentRedirect", False, False),
+        (403, "AccessDenied", False, False),
+        (403, "AccessDenied", True, True),
+        (400, "BadDigest", True, True),
+    ],
+)
+def test_error_tells_whether_the_store_may_have_acted(
+    status: int, code: str, lost_before: bool, ambiguous: bool
+) -> None:
+    response = _reply(status, code)
+    response.ambiguous = lost_before
+
+    assert error_for(response, operation="put", subject=SUBJECT).ambiguous is ambiguous
+
+
+def test_refusal_that_says_when_to_come_back_leaves_nothing_open() -> None:
+    response = Response(status=503, headers={"retry-after": "0"})
+
+    assert not error_for(response, operation="put", subject=SUBJECT).ambiguous

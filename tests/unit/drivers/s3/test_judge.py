@@ -84,3 +84,23 @@ def test_success_that_hides_an_error_is_looked_into(
 
 def test_success_of_a_plain_put_needs_no_body() -> None:
     assert judge(PUT, Response(status=200, headers={})) is Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (b"<ListBucketResult><Name>b</Na", Verdict.RETRY),
+        (b"<ListBucketResult><Name>b</Name>", Verdict.RETRY),
+        (b"<ListBucketResult><Prefix/>", Verdict.RETRY),
+        (b"<ListBucketResult><Name>b</Name></ListBucketResult>\n", Verdict.DONE),
+        (b'<?xml version="1.0"?>\n<DeleteResult xmlns="n"/>', Verdict.DONE),
+    ],
+)
+def test_document_that_breaks_off_is_asked_for_again(body: bytes, verdict: Verdict) -> None:
+    assert judge(GET, Response(status=200, headers={}, body=body)) is verdict
+
+
+def test_completion_that_breaks_off_is_asked_for_again() -> None:
+    body = b"<CompleteMultipartUploadResult><ETag>e</ETag>"
+
+    assert judge(COMPLETE, Response(status=200, headers={}, body=body)) is Verdict.RETRY

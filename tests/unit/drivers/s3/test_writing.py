@@ -298,3 +298,21 @@ async def test_bucket_itself_cannot_be_written() -> None:
 
     with pytest.raises(IsDirectory):
         await driver.put("", b"x", PutOptions())
+
+
+async def test_refused_overwrite_after_a_lost_reply_leaves_the_outcome_open() -> None:
+    driver, _ = scripted([lost(), error(403, "AccessDenied")])
+
+    with pytest.raises(PermissionDenied) as caught:
+        await driver.put("k", b"data", PutOptions())
+
+    assert caught.value.ambiguous
+
+
+async def test_conflict_that_is_no_echo_leaves_nothing_open() -> None:
+    driver, _ = scripted([lost(), error(412, "PreconditionFailed"), found("another")])
+
+    with pytest.raises(VersionMismatch) as caught:
+        await driver.put("k", b"data", REPLACE)
+
+    assert not caught.value.ambiguous
