@@ -86,7 +86,7 @@ def translate(settings: BlobfileSettings) -> Config:
         raise InvalidConfig(message)
     if "max_connection_pool_count" in settings:
         message = "max_connection_pool_count has no effect"
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warnings.warn(message, UserWarning, stacklevel=3)
     base = settings.get("config")
     if base is None:
         with IMPORTS:

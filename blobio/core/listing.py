@@ -72,7 +72,7 @@ async def is_directory(driver: Driver, url: BlobUrl) -> bool:
     key = url.as_directory.key
     try:
         if driver.capabilities.directories:
-            await driver.head(key or "./")
+            await driver.head(key)
             return True
         token: str | None = None
         while True:
@@ -99,6 +99,9 @@ async def scan(driver: Driver, directory: BlobUrl) -> AsyncGenerator[list[DirEnt
         NotDirectory: It is a file of the local disk.
     """
     directory = directory.as_directory
+    if driver.capabilities.directories and not directory.key:
+        message = "list of '': an empty path names nothing; write . for the working directory"
+        raise NotFound(message, url=directory, operation="list")
     found = False
     async for page in pages(driver, directory.key, one_level(driver)):
         found = found or bool(page.blobs) or bool(page.prefixes)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import blobio as bf
+from blobio.url import PathLike
 
 
 def test_reader_is_pythons_own_file(tmp_path: Path) -> None:

@@ -186,9 +186,10 @@ async def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(
     taken: list[int] = []
 
     def flock(descriptor: int, operation: int) -> None:
-        if not taken:
-            os.unlink(lock)
-        taken.append(descriptor)
+        if operation != fcntl.LOCK_UN:
+            if not taken:
+                os.unlink(lock)
+            taken.append(descriptor)
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", flock)

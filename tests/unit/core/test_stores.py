@@ -154,7 +154,7 @@ async def test_a_failure_while_closing_is_raised_after_everything_else_was_close
 # Names
 
 
-@pytest.mark.parametrize("path", ["memory://a", "memory://a/", "memory://a/b/", ""])
+@pytest.mark.parametrize("path", ["memory://a", "memory://a/", "memory://a/b/"])
 async def test_a_name_of_no_blob_is_refused_before_any_request(path: str, made: Made) -> None:
     stores = Stores(CONFIG)
 
