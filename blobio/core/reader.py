@@ -233,9 +233,9 @@ class RangeReader:
                         done += len(chunk)
                     self._check_length(result, done - before)
             except RangeNotSatisfiable:  # the size was not known
-                if await self._learn_size() > start:
-                    raise
-                return 0
+                if await self._learn_size() <= start:
+                    return 0
+                # A larger version has come in between; the next request is pinned to it.
             except _MAY_PASS as error:
                 if isinstance(error, ChecksumMismatch):
                     done = before

@@ -56,7 +56,8 @@ def _judge_success(request: Request, response: Response) -> Verdict:
     """
     if is_cut(response.body):
         return Verdict.RETRY
-    in_body = request.method == "POST" or "x-amz-copy-source" in request.headers
+    is_listing = request.method == "GET" and not request.stream
+    in_body = is_listing or request.method == "POST" or "x-amz-copy-source" in request.headers
     if not in_body or response.status != _OK:
         return Verdict.DONE
     root = root_name(response.body)

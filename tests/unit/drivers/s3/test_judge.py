@@ -6,7 +6,8 @@ from blobio.drivers.s3.judge import judge
 from blobio.transport.message import Request, Response
 from blobio.transport.retry import Verdict
 
-GET = Request(method="GET", url="https://h/k")
+GET = Request(method="GET", url="https://h/k", stream=True)
+LIST = Request(method="GET", url="https://h/?list-type=2")
 HEAD = Request(method="HEAD", url="https://h/k")
 PUT = Request(method="PUT", url="https://h/k")
 CREATE = Request(method="PUT", url="https://h/k", headers={"if-none-match": "*"})
@@ -89,6 +90,8 @@ def test_success_of_a_plain_put_needs_no_body() -> None:
 @pytest.mark.parametrize(
     ("body", "verdict"),
     [
+        (b"", Verdict.RETRY),
+        (b'<?xml version="1', Verdict.RETRY),
         (b"<ListBucketResult><Name>b</Na", Verdict.RETRY),
         (b"<ListBucketResult><Name>b</Name>", Verdict.RETRY),
         (b"<ListBucketResult><Prefix/>", Verdict.RETRY),
@@ -97,7 +100,7 @@ def test_success_of_a_plain_put_needs_no_body() -> None:
     ],
 )
 def test_document_that_breaks_off_is_asked_for_again(body: bytes, verdict: Verdict) -> None:
-    assert judge(GET, Response(status=200, headers={}, body=body)) is verdict
+    assert judge(LIST, Response(status=200, headers={}, body=body)) is verdict
 
 
 def test_completion_that_breaks_off_is_asked_for_again() -> None:
