@@ -262,7 +262,7 @@ class RangeReader:
         try:
             result = await self._driver.get(self.url.key, options)
         except RangeNotSatisfiable as error:
-            if self.size is None:
+            if self.size is None or span.start >= self.size:  # nobody knew when this was asked
                 raise
             what = f"size {self.size}, but now it ends before byte {span.start}"
             raise self._changed(what, retryable=True) from error
