@@ -141,10 +141,10 @@ def _open_reader(context: Binding, url: BlobUrl, options: FileOptions) -> io.Buf
     """Open a remote blob: 1 HEAD, none with `file_size`; the whole of it for `streaming=False`."""
     if options.streaming is False:
         return _open_copy(context, options)
-    size, version = options.file_size, options.version
+    size, version, crc32c = options.file_size, options.version, None
     if size is None:
         known = context.call(lambda core: _learn(core, options))
-        size, version = known.size, known.version
+        size, version, crc32c = known.size, known.version, known.crc32c
     block_bytes = options.buffer_size or context.config.buffer_bytes
 
     def reopen(pinned: str | None) -> AsyncReader:
@@ -152,7 +152,9 @@ def _open_reader(context: Binding, url: BlobUrl, options: FileOptions) -> io.Buf
 
         context.capabilities(url)  # makes the driver, on the loop
         core = context.core()
-        reader = core.stores.reader(options.path, size=size, version=pinned or version)
+        reader = core.stores.reader(
+            options.path, size=size, version=pinned or version, crc32c=crc32c
+        )
         return AsyncReader(reader, core.config, block_bytes)
 
     return BlobReader(reopen)

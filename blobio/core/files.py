@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from typing import Final, final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeVar, final
 
 from blobio.config import Config
 from blobio.core.prefetch import SequentialWindow
 from blobio.core.reader import RangeReader
+from blobio.core.streamcheck import StreamCheck
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.url import BlobUrl
 from blobio.values import Body, PutResult, Version
 
 __all__ = ["AsyncReader", "AsyncWriter"]
+
+B = TypeVar("B", bytes, memoryview)
 
 _DIRECT_BLOCKS: Final = 4  # a read of so many blocks is cut into parts at once, past the window
 
@@ -22,13 +25,18 @@ _DIRECT_BLOCKS: Final = 4  # a read of so many blocks is cut into parts at once,
 class AsyncReader:
     """A blob open for reading, pinned to one version. Use as an async context manager.
 
-    Iterating yields the rest of the blob in blocks of `bytes`.
+    Iterating yields the rest of the blob in blocks of `bytes`. Reads that together go from front to
+    back are checked against the store's CRC32C, where it has one: the last of them raises
+    `ChecksumMismatch` instead of giving its bytes.
     """
 
     def __init__(self, reader: RangeReader, config: Config, block_bytes: int) -> None:
         self._reader = reader
         self._window = SequentialWindow(reader, block_bytes=block_bytes, window=config.read.window)
         self._block_bytes = block_bytes
+        self._check: StreamCheck | None = None
+        if reader.crc32c is not None and reader.size is not None:
+            self._check = StreamCheck(reader.url, reader.size, reader.crc32c)
         self._position = 0
         self._block = b""
         self._block_start = 0
@@ -103,7 +111,7 @@ class AsyncReader:
             return True
         if self._position >= self.size:
             return False
-        block = await self._window.block(self._position)
+        block = await self._checked(lambda: self._window.block(self._position))
         self._block, self._block_start = block, self._position
         return bool(block)
 
@@ -119,7 +127,8 @@ class AsyncReader:
             while left > 0:
                 here = self.buffered(left)
                 if not here and left >= _DIRECT_BLOCKS * self._block_bytes:
-                    here = await self._reader.read(self._position, self._position + left)
+                    stop = self._position + left
+                    here = await self._checked(lambda: self._reader.read(self._position, stop))
                 elif not here:
                     await self.fill()
                     continue
@@ -139,9 +148,9 @@ class AsyncReader:
         self._check_open()
         view = memoryview(buffer).cast("B")
         if len(view) >= self._block_bytes:
-            count = await self._reader.readinto(self._position, view)
-            self._position += count
-            return count
+            filled = await self._checked(lambda: self._fill_in_place(view))
+            self._position += len(filled)
+            return len(filled)
         data = await self.read(len(view))
         view[: len(data)] = data
         return len(data)
@@ -161,6 +170,20 @@ class AsyncReader:
         self._closed = True
         self._block = b""
         await self._window.aclose()
+
+    async def _fill_in_place(self, view: memoryview) -> memoryview:
+        return view[: await self._reader.readinto(self._position, view)]
+
+    async def _checked(self, fetch: Callable[[], Awaitable[B]]) -> B:
+        """Return the bytes at the position; of a whole blob that is not as stored, once more."""
+        data = await fetch()
+        if self._check is None or await self._check.passes(self._position, data):
+            return data
+        if self._position == 0:
+            data = await fetch()
+            if await self._check.passes(0, data):
+                return data
+        raise self._check.failure()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -45,6 +45,7 @@ class RangeReader:
         url: The blob.
         size: Its size in bytes, or None until the first reply if it was not known.
         version: The version all bytes come from, or None until the first reply.
+        crc32c: CRC32C that the store has for the whole, or None if it has none or was not asked.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class RangeReader:
         *,
         size: int | None = None,
         version: Version | None = None,
+        crc32c: int | None = None,
     ) -> None:
         self.url = url
         self.size = size
         self.version = version
+        self.crc32c = crc32c
         self._driver = driver
         self._config = config
 
@@ -66,13 +69,13 @@ class RangeReader:
     async def open(
         cls, driver: Driver, url: BlobUrl, config: ReadConfig, *, version: Version | None = None
     ) -> RangeReader:
-        """Learn size and version (1 HEAD) and return a reader pinned to them.
+        """Learn size, version and CRC32C (1 HEAD) and return a reader pinned to them.
 
         Raises:
             NotFound, IsDirectory, VersionMismatch: As `Driver.head` does.
         """
         meta = await driver.head(url.key, version=version)
-        return cls(driver, url, config, size=meta.size, version=meta.version)
+        return cls(driver, url, config, size=meta.size, version=meta.version, crc32c=meta.crc32c)
 
     async def read_all(self) -> bytes:
         """Read the whole blob; the first reply teaches size and version.

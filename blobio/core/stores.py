@@ -101,12 +101,17 @@ class Stores:
         return driver, url
 
     def reader(
-        self, path: PathLike, *, size: int | None = None, version: str | None = None
+        self,
+        path: PathLike,
+        *,
+        size: int | None = None,
+        version: str | None = None,
+        crc32c: int | None = None,
     ) -> RangeReader:
         """Make a reader that pins itself with its first request, to `version` if that is given."""
         driver, url = self.blob(path, "read")
         wanted = None if version is None else Version(version)
-        return RangeReader(driver, url, self.config.read, size=size, version=wanted)
+        return RangeReader(driver, url, self.config.read, size=size, version=wanted, crc32c=crc32c)
 
     async def open_reader(self, path: PathLike, *, version: str | None = None) -> RangeReader:
         """Make a reader that knows its size and version; 1 HEAD."""
