@@ -350,7 +350,8 @@ class Context:
             top: Where to start; if it is no directory nothing is yielded.
             topdown: Parents first; directories taken out of the list that was yielded are not
                 entered. Otherwise children first, from one flat listing in an object store.
-            onerror: Called with the error of a directory that cannot be listed; None passes over.
+            onerror: Called with the error of a directory that cannot be listed; None passes over
+                those of the local disk, as `os.walk` does, and raises those of a store.
         """
         return self._binding.iterate(
             lambda core: core.walk_pages(top, topdown=topdown, onerror=onerror)

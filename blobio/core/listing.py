@@ -174,7 +174,8 @@ async def walk(
     Top down, breadth first in a store of keys and depth first on disk; names that the caller takes
     out of a yielded list of directories are not entered: 1 LIST a page of each directory. Bottom
     up, children before parents: one flat listing in a store of keys. Something that is not a
-    directory yields nothing.
+    directory yields nothing. A directory that cannot be listed is passed over, once `onerror` has
+    heard of it; without one that holds on disk only, and a store's refusal is raised.
     """
     if not topdown and not driver.capabilities.directories:
         async for steps in _walk_flat(driver, top.as_directory):
@@ -219,9 +220,10 @@ async def _level(driver: Driver, directory: BlobUrl, onerror: OnError | None) ->
     except (NotFound, NotDirectory):
         return None
     except OSError as error:
-        if onerror is None:
-            return None
-        onerror(error)
+        if onerror is not None:
+            onerror(error)
+        elif not driver.capabilities.local_paths:
+            raise  # one refusal hides a whole tree here, not a corner of it
         return None
     return shown(directory), *names
 

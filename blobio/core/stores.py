@@ -17,7 +17,7 @@ from blobio.core.reader import RangeReader
 from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
 from blobio.drivers.registry import DriverServices, make_driver
-from blobio.errors import IsDirectory
+from blobio.errors import IsDirectory, NotFound
 from blobio.url import BlobUrl, PathLike
 from blobio.values import PutOptions, Version
 
@@ -71,16 +71,19 @@ class Stores:
         return self.driver(url), url
 
     def place(self, path: PathLike) -> tuple[Driver, BlobUrl]:
-        """As `locate`, with a local path made absolute, as listings print it."""
+        """As `locate`, with a local path made absolute, as listings print it.
+
+        An empty path stays empty: it names nothing, and not the working directory.
+        """
         driver, url = self.locate(path)
-        if driver.capabilities.local_paths:
+        if driver.capabilities.local_paths and url.key:
             url = url.with_key(os.path.abspath(url.key))
         return driver, url
 
     def pattern(self, pattern: str) -> tuple[Driver, BlobUrl]:
         """As `place` for a glob pattern, whose wildcards and trailing `/` are left alone."""
         driver, url = self.locate(pattern)
-        if driver.capabilities.local_paths:
+        if driver.capabilities.local_paths and url.key:
             literal = min((i for i in map(url.key.find, "*?[{") if i >= 0), default=len(url.key))
             head, tail = os.path.split(url.key[:literal])
             rest = tail + url.key[literal:]
@@ -92,8 +95,12 @@ class Stores:
 
         Raises:
             IsDirectory: The path has no key, or one that ends in `/`.
+            NotFound: The path is empty.
         """
         driver, url = self.locate(path)
+        if not str(url):
+            message = f"{operation} of '': an empty path names nothing"
+            raise NotFound(message, url=url, operation=operation)
         if not url.key or url.key.endswith("/"):
             what = "no key" if not url.key else "a key that ends in '/'"
             message = f"{operation} of {url}: {what} names a directory, not a blob"
