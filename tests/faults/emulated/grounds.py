@@ -12,7 +12,7 @@ import botocore.session
 from botocore.config import Config as ClientConfig
 
 from blobio.checksum import crc32c
-from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig
+from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, WriteConfig
 from blobio.core.context import AsyncContext
 from blobio.testing.emulators import HttpServer, S3Server
 from blobio.testing.faultproxy import FaultProxy, Rule
@@ -25,6 +25,7 @@ QUICK = Config(
     retry=RetryConfig(attempts=4, base_s=0.001, max_s=0.002, no_progress_s=10.0),
     http=HttpConfig(stall_timeout_s=0.3),
     read=ReadConfig(part_bytes=64 * KIB, window=4),
+    write=WriteConfig(part_bytes=5 * MIB),  # the least that S3 takes
 )
 
 
