@@ -27,17 +27,22 @@ class Ended:
         code: Exit status.
         out: What it printed.
         err: What it printed to stderr.
-        seconds: From start to end.
+        ended_at: When it had ended, on the clock of `time.monotonic`, which processes share.
     """
 
     code: int
     out: str
     err: str
-    seconds: float
+    ended_at: float
 
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
+
+    @property
+    def exit_s(self) -> float:
+        """Seconds that the exit took: since the time that the program printed last."""
+        return self.ended_at - float(self.lines[-1])
 
 
 def environment(server: S3Server) -> dict[str, str]:
@@ -57,7 +62,6 @@ def run(
     environ: Mapping[str, str] | None = None,
 ) -> Ended:
     """Run `program`, which must end by itself."""
-    started = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own interpreter and code
         [sys.executable, *options, "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
@@ -66,4 +70,4 @@ def run(
         timeout=_LIMIT_S,
         env={**os.environ, **(environ or {})},
     )
-    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic())

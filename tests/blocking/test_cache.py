@@ -15,6 +15,9 @@ from blobio.testing.emulators import S3Server
 from tests.blocking.conftest import Place
 from tests.blocking.scripts import environment, run
 
+# A hang is found by the limit of `run`; starting programs takes its time on a loaded machine.
+pytestmark = pytest.mark.timeout(60)
+
 
 def read(place: Place, cache: Path, **options: Any) -> bytes:
     with place.open("blob", "rb", streaming=False, cache_dir=str(cache), **options) as file:

@@ -10,6 +10,8 @@ import pytest
 from blobio.testing.emulators import S3Server
 from tests.blocking.scripts import environment, run
 
+pytestmark = pytest.mark.timeout(60)  # a loaded machine takes seconds to start a program
+
 QUICK_S: Final = 2.0
 
 
@@ -21,13 +23,14 @@ def test_program_that_used_blobio_ends_at_once(tmp_path: Path) -> None:
         bf.write_bytes("memory://b/k", b"x")
         bf.write_bytes(sys.argv[1], b"x")
         print(len(list(bf.listdir("memory://b/"))))
+        import time; print(time.monotonic())
         """,
         str(tmp_path / "file"),
         options=("-X", "dev"),
     )
 
-    assert (ended.code, ended.out, ended.err) == (0, "1\n", "")
-    assert ended.seconds < QUICK_S
+    assert (ended.code, ended.lines[0], ended.err) == (0, "1", "")
+    assert ended.exit_s < QUICK_S
 
 
 @pytest.mark.slow
@@ -43,12 +46,13 @@ def test_program_with_open_connections_ends_at_once(bucket: S3Server) -> None:
         next(names)
         steps = bf.walk("s3://blocking/exit")
         next(steps)
+        import time; print(time.monotonic())
         """,
         environ=environment(bucket),
     )
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.seconds < QUICK_S + 1  # botocore takes its time to be imported
+    assert ended.exit_s < QUICK_S
 
 
 @pytest.mark.slow
@@ -58,6 +62,7 @@ def test_unclosed_writer_publishes_nothing_and_leaves_no_parts(bucket: S3Server)
         import blobio as bf
         keep = bf.BlobFile("s3://blocking/unclosed/blob", "wb")
         keep.write(bytes(17 << 20))
+        import time; print(time.monotonic())
         """,
         options=("-W", "always::ResourceWarning"),
         environ=environment(bucket),
@@ -75,7 +80,7 @@ def test_unclosed_writer_publishes_nothing_and_leaves_no_parts(bucket: S3Server)
 
     assert ended.code == 0
     assert "ResourceWarning: s3://blocking/unclosed/blob was opened for writing" in ended.err
-    assert ended.seconds < QUICK_S + 1
+    assert ended.exit_s < QUICK_S
     assert found.lines == ["[]", "None"]
 
 
@@ -95,6 +100,7 @@ def test_unclosed_writer_warns_and_publishes_nothing(tmp_path: Path, mode: str, 
         import blobio as bf
         path = sys.argv[1]
         {hold}
+        import time; print(time.monotonic())
         """,
         str(tmp_path / "file"),
         options=("-W", "always::ResourceWarning"),
@@ -103,7 +109,7 @@ def test_unclosed_writer_warns_and_publishes_nothing(tmp_path: Path, mode: str, 
     assert ended.code == 0
     assert "never closed: nothing was published" in ended.err
     assert "Exception ignored" not in ended.err
-    assert ended.seconds < QUICK_S
+    assert ended.exit_s < QUICK_S
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,11 +148,12 @@ def test_ctrl_c_at_top_level_publishes_nothing() -> None:
                 file.write(b"0123456789" * 10)
         except KeyboardInterrupt:
             print("interrupted", context.exists("memory://b/k"))
+        import time; print(time.monotonic())
         """
     )
 
-    assert (ended.out, ended.err) == ("interrupted False\n", "")
-    assert ended.seconds < QUICK_S
+    assert (ended.lines[0], ended.err) == ("interrupted False", "")
+    assert ended.exit_s < QUICK_S
 
 
 def test_clean_up_that_hangs_does_not_hold_the_exit() -> None:
@@ -163,11 +170,12 @@ def test_clean_up_that_hangs_does_not_hold_the_exit() -> None:
         context = bf.Context(bf.Config(write=bf.WriteConfig(part_bytes=4)))
         file = context.BlobFile("memory://b/k", "wb")
         file.write(b"0123456789" * 10)
+        import time; print(time.monotonic())
         """
     )
 
     assert ended.code == 0
-    assert ended.seconds < QUICK_S + 2
+    assert ended.exit_s < QUICK_S
 
 
 def test_daemon_thread_that_is_still_working_does_not_hold_the_exit() -> None:
@@ -184,11 +192,12 @@ def test_daemon_thread_that_is_still_working_does_not_hold_the_exit() -> None:
 
         threading.Thread(target=work, daemon=True).start()
         started.wait()
+        import time; print(time.monotonic())
         """
     )
 
     assert ended.code == 0
-    assert ended.seconds < QUICK_S
+    assert ended.exit_s < QUICK_S
 
 
 def test_use_in_an_exit_handler_works_if_it_was_registered_after_the_first_use() -> None:

@@ -10,6 +10,8 @@ import pytest
 from blobio.testing.emulators import S3Server
 from tests.blocking.scripts import Ended, environment, run
 
+pytestmark = pytest.mark.timeout(60)  # a loaded machine takes seconds to start a program
+
 _numbers: Final = itertools.count(1)
 
 
