@@ -90,7 +90,8 @@ class HttpConfig:
         trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
         user_agent: Value of the User-Agent header.
         max_redirects: For http(s):// URLs only; object stores are never followed.
-        private_redirects: Let a redirect lead from a public host to a private address.
+        private_redirects: Let a redirect lead from a public host to a private address, and from
+            any host to a link-local one (`169.254.169.254` and its like).
         headers: Extra headers for http(s):// URLs, by host (`{"data.example": {...}}`); sent to
             that host only.
     """

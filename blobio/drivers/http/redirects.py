@@ -29,6 +29,15 @@ Resolver: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 _FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
 # The conditions and the range describe the blob; everything else was meant for the first host.
 _TRAVELLING: Final = frozenset({"range", "if-range"})
+# NAT64 (RFC 6052) and the deprecated IPv4-compatible addresses (RFC 4291): the last 32 bits are an
+# IPv4 address. That of `::1` is in 0.0.0.0/8, which is not public either.
+_HOLD_IPV4: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+# Called global by Python before 3.11.10 (CVE-2024-4032); the first has a cloud's metadata service.
+_ALSO_PRIVATE: Final = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("64:ff9b:1::/48"),
+)
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -49,18 +58,36 @@ async def resolve_host(host: str) -> Sequence[str]:
 
 def is_private_address(text: str) -> bool:
     """Tell if an IP address is not one of the public internet."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not address.is_global or address.is_multicast
+    address = _inner(ipaddress.ip_address(text.partition("%")[0]))
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return True
+    return (
+        not address.is_global
+        or address.is_multicast
+        or any(address in network for network in _ALSO_PRIVATE)
+    )
+
+
+def _is_link_local(text: str) -> bool:
+    return _inner(ipaddress.ip_address(text.partition("%")[0])).is_link_local
+
+
+def _inner(address: _Address) -> _Address:
+    """Return the IPv4 address inside an IPv6 one that leads to it, else the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    found = address.ipv4_mapped or address.sixtofour
+    if found is None and any(address in network for network in _HOLD_IPV4):
+        found = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address if found is None else found
 
 
 @final
 class Redirector:
     """Sends a request and follows where the replies lead, within the rules of `HttpConfig`.
 
-    At most `max_redirects` steps; never from https to http; from a public host to a private address
-    only with `private_redirects`. When scheme, host or port change, only range and condition travel
+    At most `max_redirects` steps; never from https to http; from a public host to a private
+    address, and from any other host to a link-local one, only with `private_redirects`. When scheme, host or port change, only range and condition travel
     on, and nothing comes back later. A name is judged by what it resolves to now: a resolver that
     answers differently a moment later is not caught.
     """
@@ -118,13 +145,18 @@ class Redirector:
     async def _leads_inside(self, here: str, there: str) -> bool:
         if self._config.private_redirects or here == there:
             return False
-        return await self._is_private(there) and not await self._is_private(here)
+        addresses = await self._addresses(there)
+        if any(map(_is_link_local, addresses)):  # where clouds hand out a machine's credentials
+            return True
+        if not any(map(is_private_address, addresses)):
+            return False
+        return not any(map(is_private_address, await self._addresses(here)))
 
-    async def _is_private(self, host: str) -> bool:
+    async def _addresses(self, host: str) -> Sequence[str]:
         name = host.rstrip(".")
         if name == "localhost" or name.endswith(".localhost"):
-            return True
-        return any(is_private_address(address) for address in await self._resolve(host))
+            return ("127.0.0.1",)
+        return await self._resolve(host)
 
 
 def _origin(url: str) -> _Origin:
