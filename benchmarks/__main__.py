@@ -23,6 +23,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--job", action="append", choices=JOBS, help="only this one; repeatable")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only this one; repeatable")
     parser.add_argument("--raw", action="store_true", help="do without nginx")
+    parser.add_argument(
+        "--no-checksums",
+        action="store_true",
+        help="serve objects without a checksum (default: CRC32C, which blobio writes)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--json", metavar="FILE", help="write every reading there")
     parser.add_argument(
@@ -50,7 +55,9 @@ def main() -> None:
     scale = SMOKE if wanted.smoke else FULL
     # The first round is thrown away: it makes the machine find its memory and the server its files.
     rounds = 1 if wanted.smoke else wanted.repeat + 1
-    with serve(scale, use_nginx=not wanted.raw, keep=wanted.smoke) as servers:
+    with serve(
+        scale, use_nginx=not wanted.raw, keep=wanted.smoke, checksums=not wanted.no_checksums
+    ) as servers:
         about = machine.describe(peers, servers.title)
         readings = measure_all(
             servers, scale, jobs, peers, rounds=rounds, seed=wanted.seed, check=wanted.smoke

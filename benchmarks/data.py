@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.scale import BUCKET, MIB, Scale
+from blobio.checksum import Crc32c
 
 __all__ = ["BIG_KEY", "LIST_PREFIX", "UPLOAD_KEY", "WARM_KEY", "blocks", "crc_of", "list_size",
            "prepare", "small_body"]  # fmt: skip
@@ -41,17 +42,31 @@ def list_size(index: int) -> int:
     return 434_234 + index
 
 
-def prepare(directory: str, scale: Scale) -> None:
-    """Write the objects below `directory`, as files that are served at their keys."""
+def prepare(directory: str, scale: Scale) -> dict[str, str]:
+    """Write the objects below `directory`, as files that are served at their keys.
+
+    Returns:
+        The CRC32C of each object, as S3 writes it, by key.
+    """
     root = os.path.join(directory, BUCKET)
     os.makedirs(os.path.join(root, "small"))
-    with open(os.path.join(root, BIG_KEY), "wb") as file:
-        file.writelines(blocks(scale.big_bytes, scale.block_bytes))
-    with open(os.path.join(root, WARM_KEY), "wb") as file:
-        file.write(_PATTERN[: scale.small_bytes])
+    found = {
+        BIG_KEY: _write(os.path.join(root, BIG_KEY), blocks(scale.big_bytes, scale.block_bytes)),
+        WARM_KEY: _write(os.path.join(root, WARM_KEY), iter([_PATTERN[: scale.small_bytes]])),
+    }
     for index in range(scale.small_count):
-        with open(os.path.join(root, scale.small_key(index)), "wb") as file:
-            file.write(small_body(scale, index))
+        key = scale.small_key(index)
+        found[key] = _write(os.path.join(root, key), iter([small_body(scale, index)]))
+    return found
+
+
+def _write(path: str, chunks: Iterator[bytes]) -> str:
+    crc32c = Crc32c()
+    with open(path, "wb") as file:
+        for chunk in chunks:
+            crc32c.update(chunk)
+            file.write(chunk)
+    return crc32c.base64()
 
 
 def crc_of(chunks: Iterator[bytes]) -> int:

@@ -58,13 +58,16 @@ class Servers:
 
 
 @contextlib.contextmanager
-def serve(scale: Scale, *, use_nginx: bool, keep: bool) -> Iterator[Servers]:
+def serve(
+    scale: Scale, *, use_nginx: bool, keep: bool, checksums: bool = True
+) -> Iterator[Servers]:
     """Make the objects and serve them until the block ends.
 
     Args:
         scale: Sizes.
         use_nginx: Let nginx serve the reads, if it is installed.
         keep: Keep what is uploaded, so that it can be read back.
+        checksums: Give the CRC32C of a whole object to whoever asks for one.
     """
     program = nginx.find() if use_nginx else None
     with contextlib.ExitStack() as stack:
@@ -74,16 +77,22 @@ def serve(scale: Scale, *, use_nginx: bool, keep: bool) -> Iterator[Servers]:
         directory, state = os.path.join(top, "data"), os.path.join(top, "state")
         os.mkdir(directory)
         os.mkdir(state)
-        data.prepare(directory, scale)
+        crc32c = data.prepare(directory, scale)
+        if not checksums:
+            crc32c = {}
         certificate, ca_file = os.path.join(top, "server.pem"), os.path.join(top, "ca.pem")
         _certify(certificate, ca_file)
         settings = Settings(
-            directory=directory, certificate=certificate, key_count=scale.key_count, keep=keep
+            directory=directory,
+            certificate=certificate,
+            key_count=scale.key_count,
+            keep=keep,
+            crc32c=crc32c,
         )
         others = stack.enter_context(_raw_server(settings))
         reads, title = others, "the raw server of benchmarks/server"
         if program is not None:
-            reads = stack.enter_context(nginx.serve(program, directory, certificate, state))
+            reads = stack.enter_context(nginx.serve(program, directory, certificate, state, crc32c))
             title = f"{nginx.version(program)} for reads, {title} for the rest"
         yield Servers(reads=reads, others=others, ca_file=ca_file, title=title)
 
@@ -163,12 +172,14 @@ def _certify(certificate: str, ca_file: str) -> None:
 
 @contextlib.contextmanager
 def _raw_server(settings: Settings) -> Iterator[dict[str, int]]:
-    command = [sys.executable, "-m", "benchmarks.server", json.dumps(asdict(settings))]
+    command = [sys.executable, "-m", "benchmarks.server"]
     with subprocess.Popen(  # noqa: S603 - this interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write(json.dumps(asdict(settings)) + "\n")
+        process.stdin.flush()
         line = process.stdout.readline()
         if not line:
             raise RuntimeError("the raw server did not start")

@@ -1,7 +1,7 @@
 """The raw server: a thread a connection, bodies straight from the page cache to the socket.
 
-`python -m benchmarks.server JSON` with the fields of `Settings`. It prints one line of JSON with
-its ports once they are open, and serves until its standard input is closed.
+The first line of its standard input is JSON with the fields of `Settings`. It prints one line of
+JSON with its ports once they are open, and serves until its standard input is closed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,20 @@ class Settings:
         certificate: PEM file of the certificate chain and key for TLS.
         key_count: Keys of the listing.
         keep: Keep the bodies of uploads.
+        crc32c: Checksums of the files by key; empty to serve none.
     """
 
     directory: str
     certificate: str
     key_count: int
     keep: bool
+    crc32c: dict[str, str]
 
 
 @final
 class _Server:
     def __init__(self, settings: Settings) -> None:
-        self._objects = Objects(settings.directory, keep=settings.keep)
+        self._objects = Objects(settings.directory, keep=settings.keep, crc32c=settings.crc32c)
         self._listing = Listing(settings.key_count)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(settings.certificate)
@@ -88,7 +90,7 @@ class _Server:
 
 
 def _main() -> None:
-    server = _Server(Settings(**json.loads(sys.argv[1])))
+    server = _Server(Settings(**json.loads(sys.stdin.readline())))
     ports = {"http": server.listen(tls=False), "https": server.listen(tls=True)}
     print(json.dumps(ports), flush=True)
     sys.stdin.read()

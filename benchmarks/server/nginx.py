@@ -8,8 +8,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from benchmarks.scale import BUCKET
 
 __all__ = ["find", "serve", "version"]
 
@@ -29,6 +31,19 @@ http {{
     tcp_nopush on;
     keepalive_requests 1000000;
     default_type application/octet-stream;
+    map_hash_max_size 16384;
+    map_hash_bucket_size 128;
+    # As S3 does: the checksum of a whole object, to whoever asks for one.
+    map "$http_x_amz_checksum_mode:$http_range:$uri" $crc32c {{
+        default "";
+        include {state}/crc32c.map;
+    }}
+    map $crc32c $checksum_type {{
+        "" "";
+        default FULL_OBJECT;
+    }}
+    add_header x-amz-checksum-crc32c $crc32c;
+    add_header x-amz-checksum-type $checksum_type;
     open_file_cache max=4096;
     client_body_temp_path {state}/body;
     proxy_temp_path {state}/proxy;
@@ -59,7 +74,9 @@ def version(program: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(program: str, directory: str, certificate: str, state: str) -> Iterator[dict[str, int]]:
+def serve(
+    program: str, directory: str, certificate: str, state: str, crc32c: Mapping[str, str]
+) -> Iterator[dict[str, int]]:
     """Serve the files below `directory`; yield the ports for http and https.
 
     Args:
@@ -67,6 +84,7 @@ def serve(program: str, directory: str, certificate: str, state: str) -> Iterato
         directory: The root; a bucket is a directory in it.
         certificate: PEM file of the certificate chain and key.
         state: A directory for its own files.
+        crc32c: Checksums by key; empty to serve none.
 
     Raises:
         RuntimeError: It did not start; the message has its log.
@@ -79,6 +97,8 @@ def serve(program: str, directory: str, certificate: str, state: str) -> Iterato
                 state=state, directory=directory, certificate=certificate, **ports
             )
         )
+    with open(os.path.join(state, "crc32c.map"), "w", encoding="ascii") as file:
+        file.writelines(f'"ENABLED::/{BUCKET}/{key}" "{crc}";\n' for key, crc in crc32c.items())
     command = [program, "-p", state, "-c", configuration]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - the program found
         try:

@@ -8,6 +8,7 @@ import mmap
 import os
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -69,10 +70,12 @@ class Objects:
     Args:
         directory: Its files are the objects at the start.
         keep: Keep the bodies of uploads, so that they can be read back; otherwise only their sizes.
+        crc32c: Checksums of the files by key; empty to serve none.
     """
 
-    def __init__(self, directory: str, *, keep: bool) -> None:
+    def __init__(self, directory: str, *, keep: bool, crc32c: Mapping[str, str]) -> None:
         self.keep: bool = keep
+        self._crc32c = crc32c
         self._objects = _load(directory)
         self._uploads: dict[str, _Upload] = {}
         self._numbers = itertools.count(1)
@@ -94,6 +97,9 @@ class Objects:
         wanted = _RANGE.fullmatch(request.headers.get("range", ""))
         if wanted is None:
             headers["content-length"] = str(there.size)
+            if request.headers.get("x-amz-checksum-mode") == "ENABLED" and key in self._crc32c:
+                headers["x-amz-checksum-crc32c"] = self._crc32c[key]
+                headers["x-amz-checksum-type"] = "FULL_OBJECT"
             return Reply(200, there.body or b"", headers)
         first, last = wanted.groups()
         start = int(first) if first else max(0, there.size - int(last))
