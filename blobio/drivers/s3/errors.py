@@ -122,6 +122,7 @@ _BY_STATUS: Final = {
     503: _Entry(RateLimited),
 }
 
+_CHANGES: Final = frozenset({"put", "copy", "patch", "delete"})
 _RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 _MAX_FIELD_BYTES: Final = 2_000
@@ -190,7 +191,8 @@ def error_for(
             or response.status in _RETRYABLE_STATUS
         ),
     )
-    error.ambiguous = response.ambiguous or _may_have_acted(response)
+    if operation in _CHANGES:
+        error.ambiguous = response.ambiguous or _may_have_acted(response)
     return error
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from blobio.testing.strict_s3.faults import RequestHead
 
-__all__ = ["parse_head"]
+__all__ = ["parse_head", "understand"]
 
 _OBJECT: Final = {
     "GET": "GetObject",
@@ -44,6 +44,11 @@ def parse_head(raw: bytes) -> RequestHead:
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
+    return understand(method, target, headers)
+
+
+def understand(method: str, target: str, headers: Mapping[str, str]) -> RequestHead:
+    """Find out what a request asks for; names of `headers` are in lower case."""
     path, _, search = target.partition("?")
     query = dict(parse_qsl(search, keep_blank_values=True)) if search else {}
     bucket, _, key = path[1:].partition("/")

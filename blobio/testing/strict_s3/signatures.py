@@ -65,12 +65,19 @@ def _verify_url(head: RequestHead, secret: str) -> None:
 
 
 def _check_time(stamp: str, now: float) -> None:
-    try:
-        sent = calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
-    except ValueError:
-        raise S3Error(403, "AccessDenied", "There is no x-amz-date.") from None
+    sent = _seconds(stamp)
+    if sent is None:
+        raise S3Error(403, "AccessDenied", "There is no x-amz-date.")
     if abs(sent - now) > _SKEW_S:
         raise S3Error(403, "RequestTimeTooSkewed", "The request is from another time.")
+
+
+@lru_cache(maxsize=16)
+def _seconds(stamp: str) -> int | None:
+    try:
+        return calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
+    except ValueError:
+        return None
 
 
 def _check_names(head: RequestHead, names: str) -> None:

@@ -151,3 +151,10 @@ def test_refusal_that_says_when_to_come_back_leaves_nothing_open() -> None:
     response = Response(status=503, headers={"retry-after": "0"})
 
     assert not error_for(response, operation="put", subject=SUBJECT).ambiguous
+
+
+def test_failed_read_leaves_nothing_open() -> None:
+    response = _reply(500, "InternalError")
+    response.ambiguous = True
+
+    assert not error_for(response, operation="get", subject=SUBJECT).ambiguous
