@@ -87,9 +87,10 @@ class Redirector:
     """Sends a request and follows where the replies lead, within the rules of `HttpConfig`.
 
     At most `max_redirects` steps; never from https to http; from a public host to a private
-    address, and from any other host to a link-local one, only with `private_redirects`. When scheme, host or port change, only range and condition travel
-    on, and nothing comes back later. A name is judged by what it resolves to now: a resolver that
-    answers differently a moment later is not caught.
+    address, and from any other host to a link-local one, only with `private_redirects`. When
+    scheme, host or port change, only range and condition travel on, and nothing comes back later. A
+    name is judged by what it resolves to now: a resolver that answers differently a moment later is
+    not caught.
     """
 
     def __init__(
