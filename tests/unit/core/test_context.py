@@ -180,7 +180,7 @@ async def test_a_time_is_set_unless_the_version_is_another(
     await context.write_bytes(f"{root}/b", b"")
 
     assert await context.set_mtime(f"{root}/b", 5.0)
-    assert not await context.set_mtime(f"{root}/b", 6.0, version="1-1-1")
+    assert not await context.set_mtime(f"{root}/b", 6.0, version="no such")
 
     assert (await context.stat(f"{root}/b")).mtime == 5.0
 
@@ -256,7 +256,7 @@ async def test_a_blob_is_fetched_and_published(context: AsyncContext, tmp_path: 
     with pytest.raises(AlreadyExists):
         await context.publish(str(local), url, PutOptions(mode=CreateOnly()))
     with pytest.raises(VersionMismatch):
-        await context.fetch(f"{ROOT}/b", str(local), "99")
+        await context.fetch(f"{ROOT}/b", str(local), "no such")
 
 
 async def test_a_blob_is_cached_by_version(context: AsyncContext, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ async def test_a_blob_is_cached_by_version(context: AsyncContext, tmp_path: Path
     assert first == again != second
     assert [await context.read_bytes(path) for path in (first, second)] == [b"one", b"two"]
     with pytest.raises(VersionMismatch):
-        await context.cached(f"{ROOT}/b", str(tmp_path), "99")
+        await context.cached(f"{ROOT}/b", str(tmp_path), "no such")
 
 
 async def test_leaving_a_listing_leaves_no_task_behind(context: AsyncContext) -> None:

@@ -142,11 +142,11 @@ async def test_appending_never_loses_what_another_appended(context: AsyncContext
 
 async def test_appending_to_a_version_that_is_gone_is_refused(context: AsyncContext) -> None:
     with pytest.raises(NotFound):
-        await context.open(PATH, "ab", version="1")
+        await context.open(PATH, "ab", version="no such")
     await context.write_bytes(PATH, b"now")
 
     with pytest.raises(VersionMismatch):
-        await context.open(PATH, "ab", version="1")
+        await context.open(PATH, "ab", version="no such")
 
 
 async def test_an_append_that_cannot_read_the_old_content_leaves_it(

@@ -115,12 +115,25 @@ async def test_a_directory_that_cannot_be_listed_is_reported_and_passed_over() -
     assert [top for top, _, _ in steps] == [below("t"), below("t/f")]
 
 
-async def test_errors_pass_unseen_without_a_callback_as_in_os_walk() -> None:
+async def test_a_refusal_of_a_store_is_raised_without_a_callback() -> None:
     driver = Wrapped(
         await loaded(memory(), TREE), Flaky(Fault("list_page", PermissionDenied("no")))
     )
 
-    assert await walked(driver) == []
+    with pytest.raises(PermissionDenied):
+        await walked(driver)
+
+
+async def test_a_refusal_of_the_disk_passes_unseen_as_in_os_walk(tmp_path: Path) -> None:
+    disk(tmp_path)
+    refused = Fault("list_page", PermissionDenied("no"), key=f"{tmp_path}/b/")
+    async with AsyncContext(Config()) as context:
+        inner, top = context.stores.place(tmp_path)
+        steps = walk(Wrapped(inner, Flaky(refused)), top, topdown=True, onerror=None)
+
+        found = [top async for batch in steps for top, _, _ in batch]
+
+    assert found == [str(tmp_path), str(tmp_path / "empty")]
 
 
 async def test_a_directory_that_vanishes_is_no_error() -> None:
