@@ -13,6 +13,7 @@ import pytest
 
 from blobio import Config, Context
 from blobio.testing.emulators import S3Server
+from blobio.testing.strict_s3 import StrictS3, strict_s3
 from blobio.transport.observe import Event
 
 _BUCKET: Final = "blocking"
@@ -67,6 +68,7 @@ class Place:
 
 @pytest.fixture(scope="session")
 def bucket(moto: S3Server) -> S3Server:
+    """A server that other processes reach too, with the same bucket."""
     moto.make_bucket(_BUCKET)
     return moto
 
@@ -85,10 +87,18 @@ def local(tmp_path: Path) -> Iterator[Place]:
         yield Place(context, str(root))
 
 
+@pytest.fixture(scope="session")
+def strict() -> Iterator[StrictS3]:
+    """The server behind `s3`: quick, and exact about the conditions of copies too."""
+    with strict_s3() as server:
+        server.make_bucket(_BUCKET)
+        yield server
+
+
 @pytest.fixture
-def s3(bucket: S3Server) -> Iterator[Place]:
+def s3(strict: StrictS3) -> Iterator[Place]:
     requests: list[Event] = []
-    with Context(replace(bucket.config(), on_event=requests.append)) as context:
+    with Context(replace(strict.config(), on_event=requests.append)) as context:
         yield Place(context, f"s3://{_BUCKET}/{next(_numbers)}", requests)
 
 

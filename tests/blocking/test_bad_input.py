@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import pytest
 
 import blobio as bf
+from blobio.testing.strict_s3 import StrictS3
 from tests.blocking.conftest import Place
 
 bad: Final = cast("Any", bf)  # calls that no type checker lets pass
@@ -225,10 +226,10 @@ def test_bucket_that_does_not_exist(s3: Place) -> None:
             call()
 
 
-def test_wrong_credentials_are_a_permission_error(bucket: Any, s3: Place) -> None:
+def test_wrong_credentials_are_a_permission_error(strict: StrictS3, s3: Place) -> None:
     from dataclasses import replace
 
-    config = bucket.config()
+    config = strict.config()
     anonymous = bf.S3Config(endpoint_url=config.s3.endpoint_url, region="us-east-1")
 
     with bf.Context(replace(config, s3=anonymous)) as context:

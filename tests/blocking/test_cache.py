@@ -97,8 +97,10 @@ def test_16_threads_share_one_copy(s3: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_share_one_copy(bucket: S3Server, s3: Place, tmp_path: Path) -> None:
-    s3.put("blob", b"data" * 1000)
+def test_two_processes_share_one_copy(bucket: S3Server, tmp_path: Path) -> None:
+    path = "s3://blocking/cache/blob"
+    with bf.Context(bucket.config()) as context:
+        context.write_bytes(path, b"data" * 1000)
     program = """
         import sys
         import blobio as bf
@@ -107,7 +109,7 @@ def test_two_processes_share_one_copy(bucket: S3Server, s3: Place, tmp_path: Pat
     """
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        arguments = (s3.path("blob"), str(tmp_path))
+        arguments = (path, str(tmp_path))
         ends = pool.map(lambda _: run(program, *arguments, environ=environment(bucket)), range(2))
 
     assert [(ended.out, ended.err) for ended in ends] == [("4000\n", "")] * 2

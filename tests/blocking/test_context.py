@@ -16,6 +16,7 @@ import pytest
 import blobio as bf
 from blobio.aio import AsyncContext
 from blobio.blocking.settings import BlobfileSettings, translate
+from blobio.testing.strict_s3 import StrictS3
 
 ONLY_BLOCKING: Final = {
     "BlobFile": "async files are made by `open`",
@@ -238,10 +239,9 @@ def test_configure_replaces_all_settings_for_what_is_opened_next() -> None:
     context.close()
 
 
-def test_deadline_reaches_the_requests(bucket: object) -> None:
-    server = cast("Any", bucket)
+def test_deadline_reaches_the_requests(strict: StrictS3) -> None:
     with (
-        bf.create_context(config=server.config(), get_deadline=lambda: 1.0) as context,
+        bf.create_context(config=strict.config(), get_deadline=lambda: 1.0) as context,
         pytest.raises(bf.DeadlineExceeded),
     ):
         context.exists("s3://blocking/deadline")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import blobio as bf
-from blobio.testing.emulators import S3Server
+from blobio.testing.strict_s3 import StrictS3
 from blobio.transport.observe import Event
 from tests.blocking.conftest import Place
 
@@ -16,11 +16,11 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def small(bucket: S3Server, s3: Place) -> Iterator[Place]:
+def small(strict: StrictS3, s3: Place) -> Iterator[Place]:
     """The same place with parts as small as S3 takes, and small blocks."""
     requests: list[Event] = []
     config = replace(
-        bucket.config(),
+        strict.config(),
         on_event=requests.append,
         buffer_bytes=1000,
         read=bf.ReadConfig(part_bytes=MIB),
