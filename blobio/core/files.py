@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar, final
 
 from blobio.config import Config
@@ -128,7 +129,7 @@ class AsyncReader:
                 here = self.buffered(left)
                 if not here and left >= _DIRECT_BLOCKS * self._block_bytes:
                     stop = self._position + left
-                    here = await self._checked(lambda: self._reader.read(self._position, stop))
+                    here = await self._checked(partial(self._reader.read, self._position, stop))
                 elif not here:
                     await self.fill()
                     continue

@@ -19,9 +19,9 @@ What every driver promises:
   blob is empty.
 * **Directories.** In a store of keys, a directory is any prefix ending in `/`; a blob whose key
   ends in `/` is its marker. With `capabilities.directories`, keys ending in `/` are real
-  directories: `put` of one (empty body) makes it and its parents, `head` of one describes it, `delete` of one
-  removes it if empty, flat listings name each of them, and `head` or `get` of a directory *without*
-  the slash raises `IsDirectory`.
+  directories: `put` of one (empty body) makes it and its parents, `head` of one describes it,
+  `delete` of one removes it if empty, flat listings name each of them, and `head` or `get` of a
+  directory *without* the slash raises `IsDirectory`.
 * **Cancellation.** Every verb may be cancelled at any await; sockets and files are released.
 
 Errors are those of `blobio.errors`, mapped at one place per driver. `retryable` faults have already
