@@ -23,7 +23,7 @@ from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
 from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
-from blobio.errors import AlreadyExists, ChecksumMismatch, Unsupported
+from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, PutResult, Version
 
@@ -188,7 +188,12 @@ def _with_source(options: PutOptions, meta: BlobMeta, target: Driver) -> PutOpti
 async def _md5_after(target: End, result: PutResult, config: Config) -> str:
     if result.md5 is not None:
         return result.md5
-    return await md5(target.driver, target.url, config.read)
+    try:
+        return await md5(target.driver, target.url, config.read)
+    except BlobError as error:
+        error.ambiguous = True
+        error.add_note(f"the copy to {target.url} is there; only its MD5 could not be read")
+        raise
 
 
 def _rename(source: BlobUrl, target: BlobUrl, options: PutOptions) -> bool:

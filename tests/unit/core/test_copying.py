@@ -112,6 +112,19 @@ async def test_a_copy_by_the_store_tells_the_md5_if_asked(tells: bool) -> None:
     assert copied.md5 == hashlib.md5(DATA).hexdigest()  # noqa: S324 - not for security
 
 
+async def test_an_md5_that_cannot_be_read_does_not_hide_that_the_copy_is_there() -> None:
+    flaky = Flaky(Fault("head", PermissionDenied("no")))
+    driver = await loaded(memory(flaky), {"key": DATA})
+    driver = Wrapped(driver, Changing("copy", lambda result: replace(result, md5=None)))
+
+    with pytest.raises(PermissionDenied) as caught:
+        await run_copy(driver, driver, to=url("copy"), want_md5=True)
+
+    assert caught.value.ambiguous
+    assert "the copy to memory://bucket/copy is there" in caught.value.__notes__[0]
+    assert await content(driver, "copy") == DATA
+
+
 async def test_a_copy_the_store_cannot_do_is_streamed() -> None:
     counting = Counting()
     flaky = Flaky(Fault("copy", Unsupported("too far")))
