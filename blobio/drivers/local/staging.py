@@ -308,10 +308,18 @@ def _existing(path: str, target: str, mode: WriteMode) -> os.stat_result | None:
         return None
     # A rename asks the directory alone, but a read-only file is meant to stay as it is.
     effective = os.access in os.supports_effective_ids
-    if not os.access(target, os.W_OK, effective_ids=effective):
+    if not os.access(target, os.W_OK, effective_ids=effective) and _is_still(target, facts):
         message = f"put of {path}: the file is not writable"
         raise PermissionDenied(message, url=path, operation="put")
     return facts
+
+
+def _is_still(target: str, facts: os.stat_result) -> bool:
+    """Tell if `target` is the file of `facts`; what was removed is not writable either."""
+    try:
+        return version_of(os.stat(target)) == version_of(facts)  # inode numbers are reused
+    except FileNotFoundError:
+        return False
 
 
 def _open_scratch(directory: str, bits: int) -> _Scratch:

@@ -177,3 +177,21 @@ def test_directory_that_is_not_writable_is_denied(
 
     with pytest.raises(PermissionDenied):
         stage(str(tmp_path / "f"), Overwrite())
+
+
+def test_file_removed_while_it_is_looked_at_is_no_read_only_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    access = os.access
+
+    def late(path: str, mode: int, *, effective_ids: bool = False) -> bool:
+        (tmp_path / "f").unlink(missing_ok=True)
+        return access(path, mode, effective_ids=effective_ids)
+
+    monkeypatch.setattr(os, "access", late)
+    monkeypatch.setattr(os, "supports_effective_ids", {late})
+
+    write(tmp_path / "f", b"new")
+
+    assert (tmp_path / "f").read_bytes() == b"new"
