@@ -15,7 +15,7 @@ import os
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from blobio.blocking.portal import abandon, is_current, portal
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from blobio.core.files import AsyncReader, AsyncWriter
 
-__all__ = ["BlobReader", "BlobWriter", "warn_unclosed"]
+__all__ = ["BlobReader", "BlobWriter", "leave", "warn_unclosed"]
 
 
 _UNLIMITED: Final = 1 << 62
@@ -105,7 +105,10 @@ class BlobReader(io.BufferedIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         """Fill `buffer`; return how many bytes there were before the end."""
         self._check_open()
-        view = memoryview(buffer).cast("B")
+        view = memoryview(buffer)
+        if not view.nbytes:  # an empty array of several dimensions cannot be cast
+            return 0
+        view = view.cast("B")
         here = self._file.take(len(view))
         if here is not None:
             view[:] = here
@@ -233,7 +236,10 @@ class BlobWriter(io.BufferedIOBase):
             BlobError: This or an earlier part failed; nothing will be published.
         """
         self._check_open()
-        view = memoryview(data).cast("B")
+        view = memoryview(data)
+        if not view.nbytes:  # an empty array of several dimensions cannot be cast
+            return 0
+        view = view.cast("B")
         size = len(view)
         while len(view):
             view = view[self._file.fill(view) :]
@@ -275,10 +281,7 @@ class BlobWriter(io.BufferedIOBase):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or self._partial:
-            self.close()
-        else:
-            self.abort()
+        leave(self, error, partial=self._partial)
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is None or self.closed:
@@ -300,6 +303,30 @@ class BlobWriter(io.BufferedIOBase):
         if not is_current(self._portal):
             message = f"{self.name} was opened for writing before a fork and belongs to the parent"
             raise ValueError(message)
+
+
+class _Writer(Protocol):
+    @property
+    def name(self) -> str: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+def leave(writer: _Writer, error: BaseException | None, *, partial: bool) -> None:
+    """End the `with` block of a writer: publish, or after an error abort unless `partial`.
+
+    The block's own error goes on; what ending it meets then is added to that as a note.
+    """
+    if error is None:
+        writer.close()
+        return
+    try:
+        if partial:
+            writer.close()
+        else:
+            writer.abort()
+    except Exception as failure:  # noqa: BLE001 - told with the error that is under way
+        error.add_note(f"afterwards {writer.name} met {type(failure).__name__}: {failure}")
 
 
 def warn_unclosed(file: object, name: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
-from blobio.blocking.file import warn_unclosed
+from blobio.blocking.file import leave, warn_unclosed
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -132,10 +132,7 @@ class StagedWriter(io.BufferedIOBase):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or self._partial:
-            self.close()
-        else:
-            self.abort()
+        leave(self, error, partial=self._partial)
 
     def __del__(self) -> None:
         if getattr(self, "_process", None) is not None and not self.closed:

@@ -10,6 +10,8 @@ import io
 from types import TracebackType
 from typing import TYPE_CHECKING, final
 
+from blobio.blocking.file import leave
+
 if TYPE_CHECKING:
     from blobio.blocking.file import BlobWriter
     from blobio.blocking.staged import StagedWriter
@@ -54,6 +56,21 @@ class TextWriter(io.TextIOWrapper):
         """The version written, once it is published; None before, or if the store has none."""
         return self._writer.version
 
+    def close(self) -> None:
+        """Publish. Idempotent.
+
+        Raises:
+            AlreadyExists, VersionMismatch, ConcurrentWrite: The condition lost.
+            BlobError: Nothing was published.
+        """
+        if not self.closed:
+            try:
+                self.flush()
+            except BaseException:  # the base class would publish without what it could not flush
+                self.abort()
+                raise
+        super().close()
+
     def abort(self) -> None:
         """Publish nothing. Idempotent."""
         self._writer.abort()
@@ -64,10 +81,7 @@ class TextWriter(io.TextIOWrapper):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or self._partial:
-            self.close()
-        else:
-            self.abort()
+        leave(self, error, partial=self._partial)
 
     def __del__(self) -> None:
         # The base class would close, and so publish. Dropping the writer aborts it and warns.
