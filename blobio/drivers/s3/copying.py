@@ -117,10 +117,11 @@ async def copy(
     overridden by what `options` names; encryption and storage class are those of the settings,
     tags come along, access lists do not (S3 copies none).
     """
-    token = writing.new_token(options.mode)
     by_parts = source.size > limits.whole_bytes
     # S3 refuses a copy onto itself that changes nothing; spelled out, the same metadata will do.
     is_self = (source.bucket.name, source.key) == (bucket.name, key)
+    # Its success may change the ETag, and so make the same request fail when it is sent again.
+    token = writing.new_upload_token() if is_self else writing.new_token(options.mode)
     must_describe = (
         token is not None or by_parts or is_self or options.metadata or options.content_type
     )

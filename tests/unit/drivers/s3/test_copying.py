@@ -96,6 +96,23 @@ async def test_copy_onto_itself_spells_out_its_metadata() -> None:
     assert mock.requests[1].headers["x-amz-meta-a"] == "1"
 
 
+async def test_own_copy_onto_itself_is_no_change_of_its_source() -> None:
+    """A copy in one piece of an object made of parts has another ETag than its source."""
+    tokens: list[str] = []
+
+    def store(request: Request) -> Step:
+        if request.method == "HEAD":
+            return found(tokens[-1]) if tokens else _source()
+        tokens.append(token_of(request))
+        return lost() if len(tokens) == 1 else error(412, "PreconditionFailed")
+
+    driver, _ = scripted(store)
+
+    copied = await driver.copy(BlobUrl("s3", "bucket", "k"), "k", PutOptions())
+
+    assert copied.version == '"new"'
+
+
 async def test_error_hidden_in_a_success_is_no_copy() -> None:
     driver, mock = scripted([_source(), error(200, "InternalError"), _copied()])
 
