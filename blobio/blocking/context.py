@@ -154,7 +154,8 @@ class Context:
             newline: For text, as in `open`.
 
         Returns:
-            A text or binary file object. Writers have `abort()`; readers and writers `version`.
+            A text or binary file object. All but a local file that is read or appended to, which is
+            Python's own, know their `version`; writers have `abort()`.
 
         Raises:
             InvalidConfig (a ValueError): The mode is unknown or arguments contradict each other.

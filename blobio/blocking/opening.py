@@ -16,9 +16,17 @@ from blobio.blocking.file import BlobReader, BlobWriter
 from blobio.blocking.local import open_disk, open_local
 from blobio.blocking.staged import StagedWriter
 from blobio.blocking.text import TextWriter
-from blobio.errors import InvalidConfig, IsDirectory, NotFound
+from blobio.errors import InvalidConfig, IsDirectory, NotFound, Unsupported
 from blobio.url import BlobUrl, PathLike
-from blobio.values import CreateOnly, Overwrite, PutOptions, ReplaceIf, Version, WriteMode
+from blobio.values import (
+    Capabilities,
+    CreateOnly,
+    Overwrite,
+    PutOptions,
+    ReplaceIf,
+    Version,
+    WriteMode,
+)
 
 if TYPE_CHECKING:
     from blobio.blocking.binding import Binding
@@ -95,7 +103,10 @@ def open_file(
     if not url.key or url.key.endswith("/"):
         message = f"open of {url}: this names a directory, not a blob"
         raise IsDirectory(message, url=url, operation="open")
-    if context.capabilities(url).local_paths:
+    capabilities = context.capabilities(url)
+    if options.mode != "r":
+        _check_writable(url, options, capabilities)
+    if capabilities.local_paths:
         binary: io.BufferedIOBase = open_local(url.key, options)
     elif options.mode == "r":
         binary = _open_reader(context, url, options)
@@ -104,6 +115,26 @@ def open_file(
     else:
         binary = _open_writer(context, options)
     return _as_text(binary, options) if options.is_text else binary
+
+
+def _check_writable(url: BlobUrl, options: FileOptions, capabilities: Capabilities) -> None:
+    """Refuse at once what could only fail when the file is closed."""
+    appends = options.mode == "a"
+    rules = (
+        (capabilities.writable, "it can only be read"),
+        (
+            capabilities.create_only or not (appends or options.mode == "x"),
+            f"mode {options.mode} needs a store that can write on condition that nothing is there",
+        ),
+        (
+            capabilities.replace_if or not (appends or options.version is not None),
+            "this needs a store that can write over one version only",
+        ),
+    )
+    for holds, what in rules:
+        if not holds and not capabilities.local_paths:
+            message = f"open of {url} for writing: {what}"
+            raise Unsupported(message, url=url, operation="open")
 
 
 def _as_text(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrapper:

@@ -114,7 +114,11 @@ async def move(
     Raises:
         NotFound, IsDirectory: There is no such source.
         AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
+        Unsupported: The source can only be read; nothing was copied.
     """
+    if not source.driver.capabilities.writable:
+        message = f"move of {source.url}: it can only be read, and so not be moved; use copy"
+        raise Unsupported(message, url=source.url, operation="move")
     if source.url == target.url:
         await source.driver.head(source.url.key)
         if isinstance(options.mode, CreateOnly):

@@ -68,7 +68,12 @@ async def is_file(driver: Driver, url: BlobUrl) -> bool:
 
 
 async def is_directory(driver: Driver, url: BlobUrl) -> bool:
-    """Tell whether a directory has that name; 1 LIST of one key, on disk one `stat`."""
+    """Tell whether a directory has that name; 1 LIST of one key, on disk one `stat`.
+
+    Where nothing can be listed, nothing is a directory.
+    """
+    if not driver.capabilities.listable:
+        return False
     key = url.as_directory.key
     try:
         if driver.capabilities.directories:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -227,7 +228,6 @@ def test_bucket_that_does_not_exist(s3: Place) -> None:
 
 
 def test_wrong_credentials_are_a_permission_error(strict: StrictS3, s3: Place) -> None:
-    from dataclasses import replace
 
     config = strict.config()
     anonymous = bf.S3Config(endpoint_url=config.s3.endpoint_url, region="us-east-1")
@@ -236,3 +236,17 @@ def test_wrong_credentials_are_a_permission_error(strict: StrictS3, s3: Place) -
         with pytest.raises(PermissionError, match="AWS_ACCESS_KEY_ID") as caught:
             context.read_bytes(s3.path("blob"))
         assert isinstance(caught.value, bf.Unauthenticated)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("x", {}), ("a", {}), ("w", {"version": "1"}), ("xb", {"streaming": False})],
+)
+def test_condition_that_the_store_ignores_is_refused_at_once(
+    strict: StrictS3, s3: Place, mode: str, options: dict[str, Any]
+) -> None:
+    base = strict.config()
+    config = replace(base, s3=replace(base.s3, conditional_writes=False))
+
+    with bf.Context(config) as context, pytest.raises(bf.Unsupported, match="needs a store"):
+        cast("Any", context).BlobFile(s3.path("blob"), mode, **options)
