@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import final
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, final
 
 import google_crc32c
 
@@ -11,7 +11,15 @@ from blobio.errors import ChecksumMismatch, TransportFailed, redact
 from blobio.transport.message import ByteStream
 from blobio.transport.ranges import Served
 
-__all__ = ["BytesStream", "ExactStream", "SliceStream", "VerifiedStream", "cut"]
+__all__ = [
+    "BytesStream",
+    "Digest",
+    "DigestStream",
+    "ExactStream",
+    "SliceStream",
+    "VerifiedStream",
+    "cut",
+]
 
 
 def cut(stream: ByteStream, served: Served, *, subject: str = "") -> ByteStream:
@@ -145,6 +153,66 @@ class VerifiedStream:
                 raise ChecksumMismatch(message, url=url, operation="get") from None
             raise
         self._crc32c = google_crc32c.extend(self._crc32c, chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the inner stream."""
+        await self._stream.aclose()
+
+
+class Digest(Protocol):
+    """What `hashlib` makes, as far as it is needed here."""
+
+    @property
+    def update(self) -> Callable[[bytes], None]:
+        """Add bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the digest of all of them."""
+        ...
+
+
+@final
+class DigestStream:
+    """Passes a body on and raises `ChecksumMismatch` after its last chunk if the digest differs.
+
+    Args:
+        stream: The body.
+        digest: An empty one.
+        expected: What `digest` must say in the end.
+        subject: The blob's URL.
+        hint: What else may be the matter, for the message.
+    """
+
+    __slots__ = ("_chunks", "_digest", "_expected", "_hint", "_stream", "_subject")
+
+    def __init__(
+        self, stream: ByteStream, digest: Digest, expected: str, *, subject: str, hint: str = ""
+    ) -> None:
+        self._stream = stream
+        self._chunks = stream.__aiter__()
+        self._digest = digest
+        self._expected = expected
+        self._subject = subject
+        self._hint = hint
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await self._chunks.__anext__()
+        except StopAsyncIteration:
+            found = self._digest.hexdigest()
+            if found != self._expected:
+                message = (
+                    f"the bytes of {redact(self._subject)} have checksum {found}, but the store "
+                    f"says {self._expected}: they changed on the way, read again{self._hint}"
+                )
+                raise ChecksumMismatch(message, url=self._subject, operation="get") from None
+            raise
+        self._digest.update(chunk)
         return chunk
 
     async def aclose(self) -> None:

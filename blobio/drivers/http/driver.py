@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, final
@@ -12,7 +13,7 @@ from blobio.drivers.http.errors import bad_reply, error_for, read_only, version_
 from blobio.drivers.http.redirects import Redirector, Resolver, resolve_host
 from blobio.drivers.registry import DriverServices
 from blobio.errors import RangeNotSatisfiable
-from blobio.transport.body import BytesStream, cut
+from blobio.transport.body import BytesStream, DigestStream, cut
 from blobio.transport.message import MAX_REPLY_BYTES, Response
 from blobio.transport.ranges import body_size, parse_content_range, requested_span, served_span
 from blobio.url import BlobUrl
@@ -105,8 +106,9 @@ class HttpDriver:
     async def get(self, key: str, options: GetOptions) -> GetResult:
         """Open a blob, or part of one: 1 GET.
 
-        1 HEAD instead for an empty span; 1 HEAD more to tell a range past the end from a blob that
-        has become shorter; 1 HEAD and 1 GET more if the reply does not tell the size of the blob.
+        1 HEAD instead for an empty span; 1 HEAD more for an empty blob, and to tell a range past
+        the end from a blob that has become shorter; 1 HEAD and 1 GET more if the reply does not
+        tell the size of the blob.
         """
         wanted = options.range
         if isinstance(wanted, Span) and not len(wanted):
@@ -248,15 +250,19 @@ class HttpDriver:
         if served.span.stop > total:
             raise bad_reply(f"bytes past its end of {total} bytes came", "get", subject)
         meta = wire.describe(key, response.headers, total, version=version)
-        return GetResult(meta, served.span, cut(response.stream, served, subject=subject))
+        stream = cut(response.stream, served, subject=subject)
+        if meta.md5 is not None and len(served.span) == total:
+            digest = hashlib.md5(usedforsecurity=False)
+            stream = DigestStream(stream, digest, meta.md5, subject=subject)
+        return GetResult(meta, served.span, stream)
 
     async def _past_the_end(self, key: str, options: GetOptions, response: Response) -> GetResult:
         """Answer a 416: a changed blob, the empty end of an empty blob, or the caller's mistake."""
         subject = self._subject(key)
-        last = isinstance(options.range, Last)
-        if options.version is not None or last:
+        may_be_empty = options.range is None or isinstance(options.range, Last)
+        if options.version is not None or may_be_empty:
             meta = await self.head(key, version=options.version)
-            if last and meta.size == 0:
+            if may_be_empty and meta.size == 0:
                 return GetResult(meta, Span(0, 0), BytesStream(b""))
         error = error_for(response, "get", subject)
         text = response.headers.get("content-range")

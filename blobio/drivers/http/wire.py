@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from blobio.transport.message import Request
 from blobio.transport.ranges import range_header
-from blobio.values import BlobMeta, Range, Version
+from blobio.values import BlobMeta, From, Range, Version
 
 __all__ = ["describe", "host_headers", "is_version", "legal", "read_request", "version_of"]
 
@@ -40,10 +40,14 @@ def host_headers(configured: Mapping[str, Mapping[str, str]], authority: str) ->
 def read_request(
     method: str, url: str, wanted: Range | None, version: Version | None, subject: str
 ) -> Request:
-    """Build a HEAD, or a GET of `wanted` that the server answers in full if `version` is gone."""
+    """Build a HEAD, or a GET of `wanted` that the server answers in full if `version` is gone.
+
+    The whole is asked for as a range from byte 0, since the reply to that tells the size beside the
+    length of the body: a body that was cut on its way, and its length with it, would look whole.
+    """
     headers: dict[str, str] = {}
-    if wanted is not None:
-        headers["range"] = range_header(wanted)
+    if method == "GET":
+        headers["range"] = range_header(From(0) if wanted is None else wanted)
         if version is not None:
             headers["if-range"] = version.removeprefix(_BY_DATE)
     return Request(
@@ -94,7 +98,7 @@ def describe(
     Times are 0 where the server tells none. `version` stands in for one the reply leaves out.
     """
     mtime = _unix_time(headers.get("last-modified", "")) or 0.0
-    whole = "content-range" not in headers
+    whole = headers.get("content-range") in (None, f"bytes 0-{size - 1}/{size}")
     return BlobMeta(
         key=key,
         size=size,

@@ -8,6 +8,7 @@ from blobio.config import HttpConfig
 from blobio.drivers.http.driver import HttpDriver
 from blobio.errors import (
     BlobError,
+    ChecksumMismatch,
     NotFound,
     PermissionDenied,
     RangeNotSatisfiable,
@@ -131,12 +132,54 @@ class TestGet:
 
         assert (result.span, result.meta.size, result.meta.version) == (Span(0, 10), 10, '"a"')
         assert await read(result) == BODY
-        assert "range" not in mock.requests[0].headers
+        assert mock.requests[0].headers["range"] == "bytes=0-"
+
+    async def test_whole_blob_as_one_range(self) -> None:
+        driver, _ = scripted([part(0, 10)])
+
+        result = await driver.get("k", GetOptions())
+
+        assert (result.span, result.meta.size) == (Span(0, 10), 10)
+        assert await read(result) == BODY
+
+    async def test_whole_blob_that_was_cut_with_its_length(self) -> None:
+        headers = {"content-range": "bytes 0-9/10", "content-length": "4", **ETAG}
+        driver, _ = scripted([reply(206, BODY[:4], headers)])
+
+        with pytest.raises(TransportFailed, match="6 bytes are missing"):
+            await read(await driver.get("k", GetOptions()))
 
     async def test_empty_blob(self) -> None:
         driver, _ = scripted([reply(200, b"")])
 
         assert await read(await driver.get("k", GetOptions())) == b""
+
+    async def test_empty_blob_of_a_server_with_ranges(self) -> None:
+        refused = reply(416, headers={"content-range": "bytes */0"})
+        driver, mock = scripted([refused, reply(200, headers={"content-length": "0", **ETAG})])
+
+        result = await driver.get("k", GetOptions())
+
+        assert (result.span, result.meta.version) == (Span(0, 0), '"a"')
+        assert await read(result) == b""
+        assert [request.method for request in mock.requests] == ["GET", "HEAD"]
+
+    @pytest.mark.parametrize("ranges", [True, False])
+    async def test_whole_blob_is_compared_with_its_md5(self, *, ranges: bool) -> None:
+        md5 = {"content-md5": "eB5eJF1ptWaXm4bijSPyxw=="}
+        right = part(0, 10) if ranges else reply(200, BODY, ETAG)
+        wrong = part(0, 10) if ranges else reply(200, BODY, ETAG)
+        wrong.stream = ScriptedStream([b"012345678X"])
+        for answer in (right, wrong):
+            answer.headers = {**answer.headers, **md5}
+        driver, _ = scripted([right, wrong])
+
+        result = await driver.get("k", GetOptions())
+
+        assert result.meta.md5 == "781e5e245d69b566979b86e28d23f2c7"
+        assert await read(result) == BODY
+        with pytest.raises(ChecksumMismatch):
+            await read(await driver.get("k", GetOptions()))
 
     @pytest.mark.parametrize("ranges", [True, False])
     @pytest.mark.parametrize(
@@ -313,7 +356,7 @@ async def test_headers_of_the_host_are_sent() -> None:
 
     await read(await driver.get("k", GetOptions()))
 
-    assert mock.requests[0].headers == {"authorization": "Bearer t"}
+    assert mock.requests[0].headers == {"authorization": "Bearer t", "range": "bytes=0-"}
 
 
 Verb = Callable[[HttpDriver], Awaitable[object]]

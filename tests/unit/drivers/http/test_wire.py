@@ -92,8 +92,14 @@ def test_range_pinned_by_date_is_conditional() -> None:
     assert request.headers == {"range": "bytes=1-", "if-range": DATE}
 
 
-def test_whole_read_has_no_condition() -> None:
-    assert read_request("GET", "https://h/", None, Version('"a"'), "s").headers == {}
+def test_whole_is_asked_for_as_a_range() -> None:
+    request = read_request("GET", "https://h/", None, Version('"a"'), "s")
+
+    assert request.headers == {"range": "bytes=0-", "if-range": '"a"'}
+
+
+def test_head_has_no_condition() -> None:
+    assert read_request("HEAD", "https://h/", None, Version('"a"'), "s").headers == {}
 
 
 def test_describe() -> None:
