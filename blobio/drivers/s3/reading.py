@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Callable
-from typing import Final, NoReturn, Protocol, final
+from collections.abc import AsyncIterator
+from typing import Final, final
 
 from blobio import checksum
 from blobio.drivers.base import GetResult
@@ -13,8 +13,8 @@ from blobio.drivers.ranges import resolve
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for, version_mismatch
 from blobio.drivers.s3.replies import full_crc32c, md5_of, meta_of, version_of
-from blobio.errors import ChecksumMismatch, RequestFailed
-from blobio.transport.body import BytesStream, VerifiedStream, cut
+from blobio.errors import BlobError, ChecksumMismatch, RequestFailed
+from blobio.transport.body import BytesStream, DigestStream, VerifiedStream, cut
 from blobio.transport.message import ByteStream, Response
 from blobio.transport.ranges import Served, body_size, served_span
 from blobio.values import BlobMeta, GetOptions, Last, Span, Version
@@ -22,6 +22,7 @@ from blobio.values import BlobMeta, GetOptions, Last, Span, Version
 __all__ = ["head", "head_reply", "open_blob"]
 
 _NOT_SATISFIABLE: Final = 416
+_NO_MD5_HINT: Final = " (if this store's ETags are no MD5, set S3Config(etag_is_md5=False))"
 
 
 async def head_reply(bucket: Bucket, key: str, version: Version | None = None) -> Response:
@@ -51,7 +52,8 @@ async def head(bucket: Bucket, key: str, version: Version | None = None) -> Blob
 async def open_blob(bucket: Bucket, key: str, options: GetOptions) -> GetResult:
     """Open a blob for reading: 1 GET, or 1 HEAD where HTTP has no range for what was asked.
 
-    An empty blob, asked for its last bytes, costs both.
+    An empty blob, asked for its last bytes, costs both; and so does a whole object without any
+    checksum, which is asked for its size after the last byte.
     """
     subject = f"s3://{bucket.name}/{key}"
     if isinstance(options.range, Span) and not len(options.range):
@@ -94,16 +96,17 @@ def _result(bucket: Bucket, key: str, response: Response, served: Served) -> Get
     meta = meta_of(key, response.headers, bucket.config, size=served.size, is_whole=is_whole)
     stream: ByteStream = cut(response.stream, served, subject=subject)
     if is_whole and len(served.span) == served.size:
-        stream = _verified(stream, bucket, response, subject)
+        stream = _verified(stream, bucket, key, response)
     return GetResult(meta, served.span, stream)
 
 
-def _verified(stream: ByteStream, bucket: Bucket, response: Response, subject: str) -> ByteStream:
-    """Check the whole object by the best checksum that came with it, if one did.
+def _verified(stream: ByteStream, bucket: Bucket, key: str, response: Response) -> ByteStream:
+    """Check the whole object by the best checksum that came with it, or at least its size.
 
     CRC32C is what blobio writes, CRC32 what the AWS SDKs write by default; for objects without
     either the ETag may be an MD5. MD5 costs 1.6 ms a MiB, so it comes last.
     """
+    subject = f"s3://{bucket.name}/{key}"
     if bucket.config.checksums == "off":
         return stream
     crc32c = full_crc32c(response.headers)
@@ -112,11 +115,14 @@ def _verified(stream: ByteStream, bucket: Bucket, response: Response, subject: s
     if response.headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
         crc32 = checksum.from_base64(response.headers.get("x-amz-checksum-crc32", ""))
         if crc32 is not None:
-            return _DigestStream(stream, _Crc32(), f"{crc32:08x}", subject)
+            return DigestStream(stream, _Crc32(), f"{crc32:08x}", subject=subject)
     md5 = md5_of(response.headers, bucket.config)
     if md5 is not None:
-        return _DigestStream(stream, hashlib.md5(usedforsecurity=False), md5, subject)
-    return stream
+        digest = hashlib.md5(usedforsecurity=False)
+        return DigestStream(stream, digest, md5, subject=subject, hint=_NO_MD5_HINT)
+    if "content-range" in response.headers:
+        return stream
+    return _ConfirmedStream(stream, bucket, key, version_of(response.headers))
 
 
 def _check_version(
@@ -126,13 +132,6 @@ def _check_version(
     found = version_of(response.headers)
     if version is not None and found != version:
         raise version_mismatch(operation, subject, version, found)
-
-
-class _Digest(Protocol):
-    @property
-    def update(self) -> Callable[[bytes], None]: ...
-
-    def hexdigest(self) -> str: ...
 
 
 @final
@@ -150,17 +149,24 @@ class _Crc32:
 
 
 @final
-class _DigestStream:
-    """Passes a body on and raises `ChecksumMismatch` after its last chunk if the digest differs."""
+class _ConfirmedStream:
+    """Passes a body on, then asks for the size of the object: 1 HEAD.
 
-    __slots__ = ("_chunks", "_digest", "_expected", "_stream", "_subject")
+    For an object without any checksum that came in one reply: cut on its way, and its length with
+    it, it would look whole.
+    """
 
-    def __init__(self, stream: ByteStream, digest: _Digest, expected: str, subject: str) -> None:
+    __slots__ = ("_bucket", "_chunks", "_key", "_received", "_stream", "_version")
+
+    def __init__(
+        self, stream: ByteStream, bucket: Bucket, key: str, version: Version | None
+    ) -> None:
         self._stream = stream
         self._chunks = stream.__aiter__()
-        self._digest = digest
-        self._expected = expected
-        self._subject = subject
+        self._bucket = bucket
+        self._key = key
+        self._version = version
+        self._received = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -169,20 +175,24 @@ class _DigestStream:
         try:
             chunk = await self._chunks.__anext__()
         except StopAsyncIteration:
-            found = self._digest.hexdigest()
-            if found != self._expected:
-                self._refuse(found)
+            await self._confirm()
             raise
-        self._digest.update(chunk)
+        self._received += len(chunk)
         return chunk
 
-    def _refuse(self, found: str) -> NoReturn:
-        message = (
-            f"the bytes of {self._subject} have checksum {found}, but the store says "
-            f"{self._expected}: they changed on the way, read again (if this store's ETags are no "
-            "MD5, set S3Config(etag_is_md5=False))"
-        )
-        raise ChecksumMismatch(message, url=self._subject, operation="get") from None
+    async def _confirm(self) -> None:
+        await self._stream.aclose()  # it holds a place at the host, and there may be but one
+        subject = f"s3://{self._bucket.name}/{self._key}"
+        message = f"get of {subject}: {self._received} bytes came, but whether that is all"
+        try:
+            size = (await head(self._bucket, self._key, self._version)).size
+        except BlobError as error:
+            message += " could not be found out: the object is gone, or another, or out of reach"
+            raise ChecksumMismatch(message, url=subject, operation="get") from error
+        if size != self._received:
+            message = f"get of {subject}: {self._received} bytes came of {size}, read again"
+            raise ChecksumMismatch(message, url=subject, operation="get")
 
     async def aclose(self) -> None:
+        """Close the body, without a question."""
         await self._stream.aclose()

@@ -35,7 +35,7 @@ def _part(body: bytes, span: str, **headers: str) -> Response:
 
 async def test_whole_blob_is_read_and_described() -> None:
     headers = ETAG | {"content-type": "text/plain", "x-amz-meta-a": "1"}
-    driver, mock = scripted([reply(200, b"content", headers)])
+    driver, mock = scripted([reply(200, b"content", headers), found(size=7, etag='"v1"')])
 
     async with await driver.get("k", GetOptions()) as result:
         body = b"".join([chunk async for chunk in result.chunks()])
@@ -131,9 +131,45 @@ async def test_range_that_is_the_whole_blob_is_checked_too() -> None:
 async def test_what_is_no_checksum_of_the_bytes_is_not_compared(
     headers: dict[str, str],
 ) -> None:
-    driver, _ = scripted([reply(200, CHECK, ETAG | headers)])
+    etag = headers.get("etag", ETAG["etag"])
+    driver, _ = scripted([reply(200, CHECK, ETAG | headers), found(size=9, etag=etag)])
 
     assert await _read(driver) == CHECK
+
+
+async def test_blob_without_a_checksum_is_asked_for_its_size_after_its_last_byte() -> None:
+    driver, mock = scripted([reply(200, CHECK, ETAG), found(size=9, etag='"v1"')])
+
+    async with await driver.get("k", GetOptions()) as result:
+        assert [chunk async for chunk in result.chunks()] == [CHECK]
+    assert methods(mock) == ["GET", "HEAD"]
+    assert mock.requests[1].headers["if-match"] == '"v1"'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        found(size=10, etag='"v1"'),
+        error(412, "PreconditionFailed"),
+        error(404, "NoSuchKey"),
+        error(403, "AccessDenied"),
+    ],
+    ids=["longer", "another", "gone", "refused"],
+)
+async def test_blob_without_a_checksum_that_may_be_cut_is_refused(answer: Response) -> None:
+    driver, _ = scripted([reply(200, CHECK, ETAG), answer])
+
+    with pytest.raises(ChecksumMismatch):
+        await _read(driver)
+
+
+async def test_blob_without_a_checksum_that_is_not_read_to_its_end_is_one_request() -> None:
+    driver, mock = scripted([reply(200, CHECK, ETAG)])
+
+    async with await driver.get("k", GetOptions()) as result:
+        async for _ in result.chunks():
+            break
+    assert methods(mock) == ["GET"]
 
 
 async def test_part_of_a_blob_is_not_compared_with_the_checksum_of_all() -> None:
@@ -153,7 +189,7 @@ async def test_checksums_off_compares_nothing() -> None:
 
 
 async def test_pinned_read_sends_the_version() -> None:
-    driver, mock = scripted([reply(200, b"x", ETAG)])
+    driver, mock = scripted([reply(200, b"x", ETAG), found(size=1, etag='"v1"')])
 
     await _read(driver, GetOptions(version=Version('"v1"')))
 
@@ -196,8 +232,9 @@ async def test_tail_of_an_empty_blob_is_empty() -> None:
 
 
 async def test_tail_longer_than_the_blob_is_the_blob() -> None:
+    described = [found(size=3, etag='"v1"'), found(size=3, etag='"v1"')]
     driver, mock = scripted(
-        [error(416, "InvalidRange"), found(size=3, etag='"v1"'), reply(200, b"abc", ETAG)]
+        [error(416, "InvalidRange"), described[0], reply(200, b"abc", ETAG), described[1]]
     )
 
     assert await _read(driver, GetOptions(range=Last(5))) == b"abc"
@@ -262,8 +299,9 @@ async def test_bucket_itself_is_a_directory() -> None:
 
 
 async def test_failed_read_is_retried_with_a_fresh_signature() -> None:
-    driver, mock = scripted([error(503, "SlowDown"), reply(200, b"x", ETAG)])
+    answers = [error(503, "SlowDown"), reply(200, b"x", ETAG), found(size=1, etag='"v1"')]
+    driver, mock = scripted(answers)
 
     assert await _read(driver) == b"x"
-    assert len(mock.requests) == 2
+    assert len(mock.requests) == 3
     assert all("authorization" in request.headers for request in mock.requests)
