@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import random
 from collections.abc import Sequence
 from typing import Final, final
 
 from blobio.config import ReadConfig
 from blobio.core.flow import each
+from blobio.core.growing import TRUSTED_BYTES, GrowingBytes
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
     BlobError,
@@ -98,7 +98,7 @@ class RangeReader:
     async def _read_all(self) -> bytes:
         given = self.size
         stuck = 0
-        started: bytes | tuple[_Preallocated, int, BlobMeta] | None = None
+        started: bytes | tuple[GrowingBytes, int, BlobMeta] | None = None
         while started is None:
             try:
                 started = await self._start_whole()
@@ -109,10 +109,10 @@ class RangeReader:
         if isinstance(started, bytes):
             return started
         whole, done, meta = started
-        await self._complete(whole.view, done, meta)
-        return whole.take()
+        await self._complete(whole, done, meta)
+        return whole.take(meta.size)
 
-    async def _start_whole(self) -> bytes | tuple[_Preallocated, int, BlobMeta]:
+    async def _start_whole(self) -> bytes | tuple[GrowingBytes, int, BlobMeta]:
         """Ask for everything; take it all if it is small, else its first part.
 
         What came of a small body that broke off is handed on like a first part.
@@ -123,7 +123,7 @@ class RangeReader:
             self._check_span(result, Span(0, result.meta.size))
             meta = result.meta
             if meta.size > 2 * self._config.part_bytes:
-                whole = _Preallocated(meta.size)
+                whole = GrowingBytes(meta.size, first=self._trusted_bytes)
                 return whole, await self._head_of(result, whole.view), meta
             chunks: list[bytes] = []
             try:
@@ -135,7 +135,7 @@ class RangeReader:
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         if len(data) == meta.size:
             return data
-        whole = _Preallocated(meta.size)
+        whole = GrowingBytes(meta.size, first=self._trusted_bytes)
         whole.view[: len(data)] = data
         return whole, len(data), meta
 
@@ -146,10 +146,19 @@ class RangeReader:
             stop = min(stop, size)
         if stop <= start:
             return b""
-        whole = _Preallocated(stop - start)
-        count = await self.readinto(start, whole.view)
-        block = whole.take()
-        return block if count == len(block) else block[:count]
+        first = self._config.part_bytes if size is None else self._trusted_bytes
+        whole = GrowingBytes(stop - start, first=first)
+        done = 0
+        while done < whole.size:
+            if done == len(whole.view):
+                whole.grow()
+            with whole.view[done:] as rest:
+                wanted = len(rest)
+                count = await self.readinto(start + done, rest)
+            done += count
+            if count < wanted:
+                break
+        return whole.take(done)
 
     async def readinto(self, start: int, buffer: memoryview) -> int:
         """Fill `buffer` with the bytes from `start` on; return how many there were before the end.
@@ -194,8 +203,9 @@ class RangeReader:
         done = 0
         try:
             async for chunk in result.chunks():
-                view[done : done + len(chunk)] = chunk
-                done += len(chunk)
+                piece = chunk[: len(view) - done]
+                view[done : done + len(piece)] = piece
+                done += len(piece)
                 if done >= self._config.part_bytes:
                     break
         except (TransportFailed, DeadlineExceeded) as error:
@@ -203,13 +213,23 @@ class RangeReader:
                 raise
         return done
 
-    async def _complete(self, view: memoryview, done: int, meta: BlobMeta) -> None:
+    @property
+    def _trusted_bytes(self) -> int:
+        """What is reserved on the word of the store; two parts are read before it is looked at."""
+        return max(TRUSTED_BYTES, 2 * self._config.part_bytes)
+
+    async def _complete(self, whole: GrowingBytes, done: int, meta: BlobMeta) -> None:
         """Fetch what lies behind `done` and check the whole; once more if it is not as stored."""
-        await self._fill_parts(done, view[done:])
-        if await asyncio.to_thread(_is_as_stored, view, meta):
+        while done < whole.size:
+            if done == len(whole.view):
+                whole.grow()
+            with whole.view[done:] as rest:
+                await self._fill_parts(done, rest)
+            done = len(whole.view)
+        if await asyncio.to_thread(_is_as_stored, whole.view, meta):
             return
-        await self._fill_parts(0, view)
-        if not await asyncio.to_thread(_is_as_stored, view, meta):
+        await self._fill_parts(0, whole.view)
+        if not await asyncio.to_thread(_is_as_stored, whole.view, meta):
             message = f"read of {self.url}: the bytes are not those of the store's checksum"
             raise ChecksumMismatch(message, url=self.url, operation="get")
 
@@ -325,27 +345,6 @@ def _is_as_stored(view: memoryview, meta: BlobMeta) -> bool:
     if meta.md5 is not None:
         return hashlib.md5(view, usedforsecurity=False).hexdigest() == meta.md5
     return True
-
-
-@final
-class _Preallocated:
-    """A `bytes` of known size that is filled in place.
-
-    `BytesIO.getvalue` hands out its own buffer when nothing else holds it, so a large read costs
-    one copy from the socket's chunks and none at the end.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._buffer = io.BytesIO()
-        if size:
-            self._buffer.seek(size - 1)
-            self._buffer.write(b"\0")
-        self.view = self._buffer.getbuffer()
-
-    def take(self) -> bytes:
-        """Return the bytes; the view is gone."""
-        self.view.release()
-        return self._buffer.getvalue()
 
 
 def coalesce(
