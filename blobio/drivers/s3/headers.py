@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import quopri
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -52,7 +53,7 @@ CARRIED: Final = (
 _META: Final = "x-amz-meta-"
 _TOKEN_CHARACTERS: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_ENCODED_WORD: Final = re.compile(r"=\?[^?]+\?[BbQq]\?[^?]*\?=")
+_ENCODED_WORD: Final = re.compile(r"=\?utf-8\?([bq])\?([!->@-~]*)\?=", re.IGNORECASE)
 _WORD_BYTES: Final = 45  # 60 characters of base64: an encoded word has at most 75
 
 
@@ -184,12 +185,29 @@ def _encode(name: str, value: str) -> str:
 
 
 def _decode(value: str) -> str:
-    if _ENCODED_WORD.search(value) is None:
-        return value
-    from email.errors import HeaderParseError
-    from email.header import decode_header, make_header
+    """Decode encoded words of UTF-8, which is all that S3 and blobio write.
 
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeDecodeError, ValueError):
+    `email` would let a stranger's header choose among all of Python's codecs, and drops what it
+    cannot read. What is no encoded word, or a wrong one, stays as it is.
+    """
+    if "=?" not in value:
         return value
+    pieces: list[bytes] = []
+    end = 0
+    try:
+        for match in _ENCODED_WORD.finditer(value):
+            between = value[end : match.start()]
+            if not (end and between.isspace()):  # white space between two words is not part of it
+                pieces.append(between.encode("utf-8", "surrogateescape"))
+            pieces.append(_word(*match.groups()))
+            end = match.end()
+        pieces.append(value[end:].encode("utf-8", "surrogateescape"))
+        return b"".join(pieces).decode() if end else value
+    except ValueError:  # binascii's error and that of UTF-8 among them
+        return value
+
+
+def _word(encoding: str, text: str) -> bytes:
+    if encoding in "bB":
+        return base64.b64decode(text, validate=True)
+    return quopri.decodestring(text.replace("_", " ").encode())

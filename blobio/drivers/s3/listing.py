@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 from xml.parsers import expat
 
 from blobio.drivers.s3.addressing import query_string
-from blobio.drivers.s3.markup import refuse_dtd
+from blobio.drivers.s3.markup import MAX_DEPTH, refuse_dtd
 from blobio.drivers.s3.replies import quoted
 from blobio.errors import RequestFailed
 from blobio.values import BlobMeta, ListOptions, ListPage, Version
@@ -59,14 +59,15 @@ def parse_page(body: bytes, subject: str) -> ListPage:
         reader.read("".join(pieces[::_PIECES]))
         is_encoded = reader.page.get("EncodingType") == "url"
         entries = [
-            (e["Key"], e["LastModified"], e.get("ETag", ""), e["Size"]) for e in reader.entries
+            (e["Key"], e["LastModified"], e.get("ETag", ""), _digits(e["Size"]))
+            for e in reader.entries
         ]
         fields = [pieces[n::_PIECES] for n in range(1, _PIECES)]
         blobs = [
             _blob(*entry, is_encoded=is_encoded) for entry in entries or zip(*fields, strict=True)
         ]
     except (expat.ExpatError, ValueError, KeyError) as error:
-        message = f"the listing of {subject} cannot be read: {error!r}"
+        message = f"the listing of {subject} cannot be read: {repr(error)[:_SHOWN]}"
         raise RequestFailed(message, url=subject, operation="list", retryable=True) from error
     return ListPage(
         blobs=blobs,
@@ -81,18 +82,28 @@ _PLAIN_ENTRY: Final = re.compile(
     r"<Contents>\s*<Key>([^<&\r]*)</Key>\s*<LastModified>([^<&]*Z)</LastModified>\s*"
     r"<ETag>(?:&quot;|\")?([^<&\"]*)(?:&quot;|\")?</ETag>\s*"
     r"(?:<Checksum(?:Algorithm|Type)>[^<]*</Checksum(?:Algorithm|Type)>\s*)*"
-    r"<Size>([0-9]+)</Size>\s*"
+    r"<Size>([0-9]{1,18})</Size>\s*"
     r"(?:<Owner>(?:\s*<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*\s*</Owner>\s*)?"
     r"(?:<StorageClass>[^<]*</StorageClass>\s*)?</Contents>"
 )
 
 
+# More digits than any blob needs; `int` takes longer, and signs and underscores too.
+_SIZE: Final = re.compile(r"[0-9]{1,18}")
+_SHOWN: Final = 200
 _PIECES: Final = 5  # what `split` gives an entry: the text before it and its four fields
+
+
+def _digits(text: str) -> str:
+    if _SIZE.fullmatch(text) is None:
+        message = f"{text[:_SHOWN]!r} is no size"
+        raise ValueError(message)
+    return text
 
 
 def _next_token(reader: _Reader, subject: str) -> str | None:
     if reader.root != "ListBucketResult":
-        message = f"the listing of {subject} came back as <{reader.root}>"
+        message = f"the listing of {subject} came back as <{reader.root[:_SHOWN]}>"
         raise RequestFailed(message, url=subject, operation="list")
     if reader.page.get("IsTruncated") != "true":
         return None
@@ -159,6 +170,9 @@ class _Reader:
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = f"elements are nested more than {MAX_DEPTH} deep"
+            raise ValueError(message)
         self._text = ""
         if self._depth == 2:  # noqa: PLR2004 - a child of the root
             self._group = name

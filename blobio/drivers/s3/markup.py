@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from blobio.errors import RequestFailed
 
 __all__ = [
+    "MAX_DEPTH",
     "Element",
     "child",
     "children",
@@ -28,8 +29,8 @@ __all__ = [
 
 # Possessive: a reply of white space alone would otherwise be cut in two in every way there is.
 _ROOT: Final = re.compile(rb"\s*+(?:<\?xml[^>]*+>)?\s*+<([A-Za-z]+)[\s/>]")
-_EMPTY_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>)?\s*<[^<>]*/>\s*")
-_MAX_DEPTH: Final = 32  # of S3's own documents none has more than six levels
+_EMPTY_ROOT: Final = re.compile(rb"\s*+(?:<\?xml[^>]*+>)?\s*+<[^<>]*/>\s*+")
+MAX_DEPTH: Final = 32  # of S3's own documents none has more than six levels
 # What XML 1.0 can carry at all, even escaped.
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -100,7 +101,7 @@ def parse(body: bytes, expected: str | Collection[str], subject: str) -> Element
         raise RequestFailed(message, url=subject, retryable=True) from error
     names = (expected,) if isinstance(expected, str) else tuple(expected)
     if local_name(root) not in names:
-        message = f"the reply for {subject} is <{local_name(root)}>, not <{names[0]}>"
+        message = f"the reply for {subject} is <{local_name(root)[:80]}>, not <{names[0]}>"
         raise RequestFailed(message, url=subject)
     return root
 
@@ -113,10 +114,10 @@ class _ShallowBuilder(ET.TreeBuilder):
         super().__init__()
         self._depth = 0
 
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:  # type: ignore[override]  # as expat calls it
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            message = f"elements are nested more than {_MAX_DEPTH} deep"
+        if self._depth > MAX_DEPTH:
+            message = f"elements are nested more than {MAX_DEPTH} deep"
             raise ValueError(message)
         return super().start(tag, attrs)
 
