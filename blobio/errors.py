@@ -112,9 +112,11 @@ class BlobError(OSError):
         request_id: The store's id of the failed request, for its support desk, or None.
         retryable: Whether the same call may succeed later without any change by the caller.
         ambiguous: The store may have acted on the request all the same: the reply was lost.
+        retried: A limit of `RetryConfig` ended the attempts: nobody should add some of his own.
     """
 
     ambiguous: bool = False
+    retried: bool = False
     default_errno: ClassVar[int | None] = None
     default_retryable: ClassVar[bool] = False
 

@@ -274,7 +274,7 @@ class RangeReader:
         return buffer if self.size is None else buffer[: max(0, self.size - start)]
 
     async def _pause(self, error: BlobError, stuck: int) -> None:
-        if not error.retryable or stuck > _STUCK_LIMIT:
+        if error.retried or not error.retryable or stuck > _STUCK_LIMIT:
             raise error
         if stuck:
             await asyncio.sleep(random.random() * 0.05 * 2**stuck)  # noqa: S311 - jitter

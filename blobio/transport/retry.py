@@ -328,6 +328,7 @@ class RetryTransport:
             attempts=run.attempts,
         )
         error.ambiguous = run.ambiguous
+        error.retried = True
         return error
 
     async def _wait(self, run: _Run, delay: float) -> None:

@@ -196,3 +196,16 @@ async def test_a_version_seen_first_in_a_reply_is_pinned() -> None:
     await reader.read(0, 10)
 
     assert reader.version == "1"
+
+
+@pytest.mark.parametrize("error", [TransportFailed("reset"), DeadlineExceeded("stall")])
+async def test_an_error_that_has_been_retried_is_raised_at_once(error: BlobError) -> None:
+    error.retried = True
+    counting = Counting()
+    driver = await stored(counting, Flaky(*[Fault("get", error) for _ in range(50)]))
+
+    with pytest.raises(type(error)):
+        await reader_of(driver, size=1000).read(0, 100)
+    with pytest.raises(type(error)):
+        await reader_of(driver).read_all()
+    assert counting.count("get") == 2

@@ -136,6 +136,7 @@ async def test_last_fault_is_raised_with_the_whole_story() -> None:
     assert str(error) == (
         "get of s3://b/k failed after 3 attempts (the limit is attempts=3): connection reset"
     )
+    assert error.retried
     assert (error.attempts, error.operation, error.url) == (3, "get", "s3://b/k")
     assert error.ambiguous
     assert error.retryable
