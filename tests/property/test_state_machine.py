@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final, final
 
@@ -14,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -27,30 +26,14 @@ from blobio import (
     NotFound,
     VersionMismatch,
 )
-from blobio.blocking.opening import BinaryMode
 from blobio.testing.emulators import S3Server
-from tests.property.model import Blob, Model
-from tests.property.stores import Tree, TreeMaker, local_trees, memory_trees, s3_trees
+from tests.property.model import Blob
+from tests.property.pair import BOTH, KEYS, Pair
+from tests.property.patterns import PATTERNS, matching
+from tests.property.stores import TreeMaker, local_trees, memory_trees, s3_trees
 
-# `d` and `d/e` name directories too: `key` takes them for blobs where a store has both
-KEYS: Final = ("a", "b.txt", "d/a", "d/b.txt", "d/e/c", "d-/a", "d.txt", "d/e/f/g.txt")
-BOTH: Final = ("d", "d/e")
 DIRECTORIES: Final = ("", "d", "d/e", "d/e/f", "d-", "new", "new/er")
 MTIMES: Final = (0.0, 1.5, 1_600_000_000.25)
-# Pattern, and what it means for blobs and for directories; None where it finds none.
-PATTERNS: Final[dict[str, tuple[str | None, str | None]]] = {
-    "*": (r"[^/]+", r"[^/]+"),
-    "*.txt": (r"[^/]+\.txt", r"[^/]+\.txt"),
-    "d/*": (r"d/[^/]+", r"d/[^/]+"),
-    "*/": (None, r"[^/]+"),
-    "d*/a": (r"d[^/]*/a", None),
-    "d/**": (r"d/.+", r"d/.+"),
-    "**.txt": (r".+\.txt", r".+\.txt"),
-    "**/*.txt": (r"(.+/)?[^/]+\.txt", r"(.+/)?[^/]+\.txt"),
-    "d/**/?": (r"d/(.+/)?[^/]", r"d/(.+/)?[^/]"),
-    "{b,d}[.-]*": (r"[bd][.-][^/]*", r"[bd][.-][^/]*"),
-    "d/e/**/": (None, r"d/e/.+"),
-}
 
 keys = st.sampled_from(KEYS + BOTH)
 directories = st.sampled_from(DIRECTORIES)
@@ -76,9 +59,9 @@ class FileApi(RuleBasedStateMachine):
 
     def __init__(self, make_tree: TreeMaker) -> None:
         super().__init__()
-        self.tree: Tree = make_tree()
+        self.pair = Pair(make_tree())
+        self.tree, self.model = self.pair.tree, self.pair.model
         self.context = self.tree.context
-        self.model = Model(real_directories=self.tree.is_disk)
         self.opened: list[Opened] = []
 
     def teardown(self) -> None:
@@ -86,60 +69,77 @@ class FileApi(RuleBasedStateMachine):
             opened.file.close()
         self.tree.discard()
 
+    @initialize(keys=st.sampled_from([(), KEYS, KEYS + BOTH]))
+    def fill(self, keys: Sequence[str]) -> None:
+        """Start with nothing, or with blobs that were there before in another version."""
+        for key in map(self.pair.key, keys):
+            for data in (b"old", key.encode() * 8):
+                self.pair.landed(key, data, self.pair.put(key, data, "whole"))
+
     # Writing
 
     @rule(key=keys, data=bodies, way=ways)
     def write(self, key: str, data: bytes, way: str) -> None:
-        key = self.key(key)
-        self.landed(key, data, self.put(key, data, way))
+        key = self.pair.key(key)
+        self.pair.landed(key, data, self.pair.put(key, data, way))
 
     @rule(key=keys, data=bodies, way=ways)
     def create(self, key: str, data: bytes, way: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         if key in self.model.blobs:
             with pytest.raises(AlreadyExists):
-                self.put(key, data, way, create=True)
+                self.pair.put(key, data, way, create=True)
         else:
-            self.landed(key, data, self.put(key, data, way, create=True))
+            self.pair.landed(key, data, self.pair.put(key, data, way, create=True))
 
     @rule(key=keys, data=bodies, way=ways)
     def replace(self, key: str, data: bytes, way: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         if (present := self.model.blobs.get(key)) is not None:
-            self.landed(key, data, self.put(key, data, way, version=present.version))
+            self.pair.landed(key, data, self.pair.put(key, data, way, version=present.version))
 
     @rule(key=keys, data=bodies, way=ways)
     def replace_what_is_gone(self, key: str, data: bytes, way: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         if (gone := self.model.other_version(key)) is not None:
             with pytest.raises(VersionMismatch):
-                self.put(key, data, way, version=gone)
-            self.given_up(key)
+                self.pair.put(key, data, way, version=gone)
+            self.pair.given_up(key)
 
     @rule(key=keys, data=bodies)
     def append(self, key: str, data: bytes) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         with self.context.BlobFile(self.tree.path(key), "ab") as file:
             file.write(data)
         blob = self.model.blobs.get(key)
         if blob is None or not self.tree.is_disk:
             version = None if self.tree.is_disk else self.context.last_version_seen(file)
-            self.landed(key, (blob.data if blob else b"") + data, version)
+            self.pair.landed(key, (blob.data if blob else b"") + data, version)
         else:
             blob.data += data
-            self.changed(key, blob)
+            self.pair.changed(key, blob)
+
+    @precondition(lambda self: not self.tree.is_disk)
+    @rule(key=keys, data=bodies)
+    def append_to_what_is_replaced(self, key: str, data: bytes) -> None:
+        blob = self.model.blobs.get(key)
+        file = self.context.BlobFile(self.tree.path(key), "ab")
+        file.write(data)
+        self.write(key, b"new" if blob is None else blob.data + b"new", "whole")
+        with pytest.raises(AlreadyExists if blob is None else VersionMismatch):
+            file.close()
 
     @rule(key=keys, data=bodies, way=st.sampled_from(["streamed", "staged"]))
     def give_up_writing(self, key: str, data: bytes, way: str) -> None:
-        key = self.key(key)
-        file = self.open(key, "wb", way)
+        key = self.pair.key(key)
+        file = self.pair.open(key, "wb", way)
         file.write(data)
         file.abort()  # type: ignore[attr-defined]  # blobio's writers have it, BinaryIO has not
-        self.given_up(key)
+        self.pair.given_up(key)
 
     @rule(key=keys, mtime=st.sampled_from(MTIMES), version=st.sampled_from(["any", "is", "was"]))
     def set_mtime(self, key: str, mtime: float, version: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         path, blob = self.tree.path(key), self.model.blobs.get(key)
         gone = self.model.other_version(key)
         if blob is None:
@@ -151,13 +151,13 @@ class FileApi(RuleBasedStateMachine):
             assert self.context.set_mtime(path, mtime, blob.version if version == "is" else None)
             if not self.tree.is_disk:
                 blob = Blob(blob.data, blob.version)
-            self.changed(key, blob, mtime)
+            self.pair.changed(key, blob, mtime)
 
     # Copying and removing
 
     @rule(src=keys, dst=keys, overwrite=st.booleans(), want_md5=st.booleans())
     def copy(self, src: str, dst: str, overwrite: bool, want_md5: bool) -> None:
-        src, dst = self.key(src), self.key(dst)
+        src, dst = self.pair.key(src), self.pair.key(dst)
         if not overwrite and dst in self.model.blobs and not self.tree.conditional_copies:
             return
         ends = self.tree.path(src), self.tree.path(dst)
@@ -165,14 +165,14 @@ class FileApi(RuleBasedStateMachine):
         if blob is not None and (overwrite or dst not in self.model.blobs):
             md5 = self.context.copy(*ends, overwrite, return_md5=want_md5)
             assert md5 == (md5_of(blob.data) if want_md5 else None)
-            self.landed(dst, blob.data, None)
+            self.pair.landed(dst, blob.data, None)
         else:
             with pytest.raises((NotFound, AlreadyExists)):
                 self.context.copy(*ends, overwrite)
 
     @rule(src=keys, dst=keys, overwrite=st.booleans())
     def move(self, src: str, dst: str, overwrite: bool) -> None:
-        src, dst = self.key(src), self.key(dst)
+        src, dst = self.pair.key(src), self.pair.key(dst)
         is_taken = dst in self.model.blobs
         if not overwrite and is_taken and not self.tree.conditional_copies:
             return
@@ -185,11 +185,11 @@ class FileApi(RuleBasedStateMachine):
         self.context.move(*ends, overwrite=overwrite)
         if src != dst:
             del self.model.blobs[src]
-            self.changed(dst, blob if self.tree.is_disk else Blob(blob.data, blob.version))
+            self.pair.changed(dst, blob if self.tree.is_disk else Blob(blob.data, blob.version))
 
     @rule(key=keys)
     def remove(self, key: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         if key in self.model.blobs:
             self.context.remove(self.tree.path(key))
             del self.model.blobs[key]
@@ -230,7 +230,7 @@ class FileApi(RuleBasedStateMachine):
 
     @rule(key=keys, version=st.sampled_from(["any", "is", "was"]))
     def read(self, key: str, version: str) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         path, blob = self.tree.path(key), self.model.blobs.get(key)
         if blob is None:
             with pytest.raises(NotFound):
@@ -244,7 +244,7 @@ class FileApi(RuleBasedStateMachine):
 
     @rule(key=keys, pairs=st.lists(st.tuples(offsets, offsets), max_size=5))
     def read_ranges(self, key: str, pairs: list[tuple[int, int]]) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         ranges = [(min(pair), max(pair)) for pair in pairs]
         blob = self.model.blobs.get(key)
         if blob is not None:
@@ -256,7 +256,7 @@ class FileApi(RuleBasedStateMachine):
 
     @rule(key=keys, size=offsets)
     def open_for_later(self, key: str, size: int) -> None:
-        key = self.key(key)
+        key = self.pair.key(key)
         blob = self.model.blobs.get(key)
         if blob is None:
             with pytest.raises(NotFound):
@@ -331,7 +331,7 @@ class FileApi(RuleBasedStateMachine):
     def walk(self, directory: str, topdown: bool) -> None:
         walked = list(self.context.walk(self.tree.path(directory), topdown))
 
-        self.check_walked(directory, walked)
+        self.pair.check_walked(directory, walked)
         order = [top for top, _, _ in (walked if topdown else walked[::-1])]
         for i, top in enumerate(order):
             assert not any(earlier.startswith(f"{top}/") for earlier in order[:i])
@@ -340,87 +340,24 @@ class FileApi(RuleBasedStateMachine):
     def glob(self, pattern: str, parallel: bool) -> None:
         found = list(self.context.glob(self.tree.path(pattern), parallel))
 
-        blob_pattern, directory_pattern = PATTERNS[pattern]
-        expected = matching(blob_pattern, self.model.blobs)
-        expected += matching(directory_pattern, self.model.directories)
+        blobs, directories = PATTERNS[pattern]
+        expected = matching(blobs, self.model.blobs)
+        expected += matching(directories, self.model.directories)
         assert sorted(self.tree.name(path) for path in found) == sorted(expected)
 
     # What always holds
 
     @invariant()
     def directories_are_those_of_the_model(self) -> None:
-        self.check_walked("", list(self.context.walk(self.tree.root, topdown=False)))
+        self.pair.check_walked("", list(self.context.walk(self.tree.root, topdown=False)))
 
     @invariant()
     def blobs_are_those_of_the_model(self) -> None:
-        entries = self.context.scanglob(self.tree.path("**"))
-        stats = {self.tree.name(entry.path): entry.stat for entry in entries if entry.is_file}
-
-        assert sorted(stats) == sorted(self.model.blobs)
-        for key, blob in self.model.blobs.items():
-            stat = stats[key]
-            assert stat is not None
-            assert (stat.size, stat.version) == (len(blob.data), blob.version)
-            assert self.context.read_bytes(self.tree.path(key)) == blob.data
-
-    # Words of the rules
-
-    def key(self, key: str) -> str:
-        """Return a key that the store takes: on disk no directory's name."""
-        return f"{key}.blob" if self.tree.is_disk and key in BOTH else key
-
-    def open(self, key: str, mode: BinaryMode, way: str, version: str | None = None) -> BinaryIO:
-        streaming = way == "streamed"
-        return self.context.BlobFile(self.tree.path(key), mode, streaming, version=version)
-
-    def put(
-        self, key: str, data: bytes, way: str, *, create: bool = False, version: str | None = None
-    ) -> str | None:
-        """Write a blob one way or another; return the version that the writer tells."""
-        if way == "whole":
-            path = self.tree.path(key)
-            written = self.context.write_bytes(path, data, overwrite=not create, version=version)
-            return written.version
-        with self.open(key, "xb" if create else "wb", way, version) as file:
-            for start in range(0, len(data), 20):
-                file.write(data[start : start + 20])
-        return self.context.last_version_seen(file)
-
-    def landed(self, key: str, data: bytes, version: str | None) -> None:
-        """Note that `data` is a new blob; `version` is what was told of it, if anything was."""
-        present = self.context.stat(self.tree.path(key)).version
-        assert present is not None
-        assert version in (None, present)
-        self.model.put(key, Blob(data, present))
-
-    def given_up(self, key: str) -> None:
-        """Note that a write published nothing; directories that it made on disk may stay."""
-        directory = os.path.dirname(key)
-        if self.tree.is_disk and directory and self.context.isdir(self.tree.path(directory)):
-            self.model.make(directory)
-
-    def changed(self, key: str, blob: Blob, mtime: float | None = None) -> None:
-        """Note that `blob` is at `key` now and may have another version."""
-        present = self.context.stat(self.tree.path(key)).version
-        assert present is not None
-        blob.version, blob.mtime = present, mtime
-        self.model.put(key, blob)
-
-    def check_walked(self, top: str, walked: Sequence[tuple[str, list[str], list[str]]]) -> None:
-        found = [
-            (self.tree.name(at), frozenset(below), frozenset(blobs)) for at, below, blobs in walked
-        ]
-        assert len(set(found)) == len(found)
-        assert set(found) == self.model.walk(top)
-        assert all(len(names) == len(set(names)) for step in walked for names in step[1:])
+        self.pair.check_blobs()
 
 
 def md5_of(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def matching(pattern: str | None, names: Iterable[str]) -> list[str]:
-    return [name for name in names if pattern is not None and re.fullmatch(pattern, name)]
 
 
 def check(make_tree: TreeMaker, *, examples: int, steps: int) -> None:
@@ -434,7 +371,7 @@ def check(make_tree: TreeMaker, *, examples: int, steps: int) -> None:
     )
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a failure is shrunk first
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # a failure is shrunk first
 
 
 def test_memory_does_what_a_dict_does() -> None:

@@ -19,7 +19,7 @@ Call = tuple[str, int]
 _numbers: Final = itertools.count()
 _TINY: Final = Config(read=ReadConfig(part_bytes=5, window=2), write=WriteConfig(part_bytes=7))
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a failure is shrunk first
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # a failure is shrunk first
 
 texts = st.text(alphabet="ab \té\u2028\U0001f600\n\r", max_size=40) | st.lists(
     st.sampled_from(["line\n", "\r\n", "\r", "ö", "long, long line"]), max_size=8
@@ -40,7 +40,7 @@ reads = st.tuples(
     errors=handlers,
     newline=newlines,
     buffer_size=st.integers(1, 12),
-    calls=st.lists(reads, max_size=15),
+    calls=st.lists(reads, min_size=4, max_size=15),
 )
 def test_text_reads_as_python_reads_it(
     *,
@@ -90,7 +90,7 @@ def answer(file: TextIO, call: Call) -> str:
 @pytest.mark.parametrize("kind", ["streamed", "staged", "local"])
 @settings(max_examples=60)
 @given(
-    pieces=st.lists(texts, max_size=6),
+    pieces=st.lists(texts, min_size=2, max_size=6),
     encoding=encodings,
     newline=newlines,
     start=st.none() | texts,

@@ -22,13 +22,15 @@ PART_BYTES: Final = 8
 _TINY: Final = Config(write=WriteConfig(part_bytes=PART_BYTES, window=2))
 _numbers: Final = itertools.count()
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # a failure is shrunk first
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # a failure is shrunk first
 
 sizes = st.integers(0, 3 * PART_BYTES) | st.sampled_from(
     [PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 4 * PART_BYTES, 11 * PART_BYTES + 1]
 )
 streamed = st.lists(
-    st.tuples(st.sampled_from(["bytes", "array", "reused", "lines", "flush"]), sizes), max_size=12
+    st.tuples(st.sampled_from(["bytes", "array", "reused", "lines", "flush"]), sizes),
+    min_size=2,
+    max_size=12,
 )
 
 
@@ -125,6 +127,7 @@ staged: st.SearchStrategy[list[Call]] = st.lists(
             st.sampled_from(["truncate", "cut here", "flush"]), st.integers(0, 60), st.just(0)
         ),
     ),
+    min_size=3,
     max_size=15,
 )
 
