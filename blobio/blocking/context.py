@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, TextIO, Unpack, cast, final, overload
 
+from blobio import paths
 from blobio.blocking.binding import Binding
 from blobio.blocking.settings import BlobfileSettings, translate
 from blobio.entries import DirEntry, Stat
+from blobio.errors import redact
 from blobio.forks import IMPORTS
 from blobio.url import PathLike
 
@@ -266,7 +268,7 @@ class Context:
         binary = getattr(file, "buffer", file)
         version = getattr(binary, "version", None)
         if not isinstance(version, str):
-            message = f"no version is known of {file!r}"
+            message = f"no version is known of {redact(repr(file))}"
             raise ValueError(message)  # noqa: TRY004 - blobfile's contract
         return version
 
@@ -316,6 +318,20 @@ class Context:
         return self._binding.call(
             lambda core: core.get_url(path, method=method, expires_s=expires_s)
         )
+
+    # Paths, which need no settings and are here since blobfile's contexts have them
+
+    def basename(self, path: PathLike) -> str:
+        """Return the last part of a path; see `blobio.basename`."""
+        return paths.basename(path)
+
+    def dirname(self, path: PathLike) -> str:
+        """Return the directory of a path; see `blobio.dirname`."""
+        return paths.dirname(path)
+
+    def join(self, path: PathLike, *parts: str) -> str:
+        """Append `parts` to a directory; see `blobio.join`."""
+        return paths.join(path, *parts)
 
     # Listings
 

@@ -18,7 +18,9 @@ from blobio.aio import AsyncContext
 from blobio.blocking.settings import BlobfileSettings, translate
 from blobio.testing.strict_s3 import StrictS3
 
+PATHS: Final = ("basename", "dirname", "join")
 ONLY_BLOCKING: Final = {
+    **dict.fromkeys(PATHS, "functions of the module; blobfile's contexts have them as methods"),
     "BlobFile": "async files are made by `open`",
     "close": "aclose",
     "configure": "an async context is made for one set of settings",
@@ -86,10 +88,18 @@ def test_functions_are_the_methods_of_one_context() -> None:
     owners = {
         getattr(bf, name).__self__
         for name in (*verbs(bf.Context),)
-        if name != "close" and hasattr(bf, name)
+        if name not in ("close", *PATHS) and hasattr(bf, name)
     }
 
     assert len(owners) == 1
+
+
+def test_path_functions_are_methods_of_a_context_too() -> None:
+    context = bf.Context(bf.Config())
+
+    assert context.join("s3://b/a", "c", "d") == bf.join("s3://b/a", "c", "d") == "s3://b/a/c/d"
+    assert context.dirname("s3://b/a/c") == bf.dirname("s3://b/a/c") == "s3://b/a"
+    assert context.basename("s3://b/a/c") == bf.basename("s3://b/a/c") == "c"
 
 
 SIGNATURES: Final = {
