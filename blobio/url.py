@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, cast, final, runtime_checkable
 
-from blobio.errors import InvalidUrl
+from blobio.errors import InvalidUrl, redact
 
 __all__ = ["SCHEMES", "BlobPathLike", "BlobUrl", "PathLike", "fspath"]
 
@@ -146,7 +146,7 @@ class BlobUrl:
         prefix = root.as_directory.key
         same_place = (self.scheme, self.authority) == (root.scheme, root.authority)
         if not same_place or not self.key.startswith(prefix):
-            message = f"{self} is not below {root}"
+            message = f"{redact(str(self))} is not below {redact(str(root))}"
             raise ValueError(message)
         return self.key[len(prefix) :]
 

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from blobio.blocking.portal import abandon, is_current, portal
+from blobio.errors import redact
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -178,7 +179,7 @@ class BlobReader(io.BufferedIOBase):
 
     def _check_open(self) -> None:
         if self.closed:
-            message = f"I/O operation on closed file: {self.name}"
+            message = f"I/O operation on closed file: {redact(self.name)}"
             raise ValueError(message)
 
 

@@ -12,6 +12,7 @@ from blobio.core.prefetch import SequentialWindow
 from blobio.core.reader import RangeReader
 from blobio.core.streamcheck import StreamCheck
 from blobio.core.writer import PartBuffer, PartWriter
+from blobio.errors import redact
 from blobio.url import BlobUrl
 from blobio.values import Body, PutResult, Version
 
@@ -70,7 +71,9 @@ class AsyncReader:
         """
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}.get(whence)
         if base is None or base + offset < 0:
-            message = f"seek to {offset} (whence {whence}) in {self.url} is not a position"
+            message = (
+                f"seek to {offset} (whence {whence}) in {redact(str(self.url))} is no position"
+            )
             raise ValueError(message)
         self._position = base + offset
         return self._position
@@ -188,7 +191,7 @@ class AsyncReader:
 
     def _check_open(self) -> None:
         if self._closed:
-            message = f"read of a closed file: {self.url}"
+            message = f"read of a closed file: {redact(str(self.url))}"
             raise ValueError(message)
 
 
