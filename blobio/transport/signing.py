@@ -34,7 +34,7 @@ class Signer(Protocol):
         ...
 
     def learn_time(self, server_date: str) -> bool:
-        """Take an HTTP `Date` as the true time; return whether that changes anything."""
+        """Take an HTTP `Date` as the true time; return whether to sign a refused request again."""
         ...
 
 

@@ -34,6 +34,7 @@ _REFRESH_BEFORE_S: Final = 840.0
 _NEXT_LOOK_S: Final = 60.0
 _REFRESH_PAUSE_S: Final = 1.0
 _SKEW_S: Final = 60.0
+_IN_FLIGHT_S: Final = 300.0  # a large part on a slow line
 _HASH_IN_THREAD_BYTES: Final = 1 << 20
 _SHOWN: Final = 500
 
@@ -70,6 +71,7 @@ class S3Signer:
         self._explicit = _explicit(config)
         self._clock = clock
         self._offset_s = 0.0
+        self._learnt_at: float | None = None
         self._refreshed_at: float | None = None
         self._sigv4 = SigV4()
         self._chain = _Chain(config.profile, clock)
@@ -111,12 +113,21 @@ class S3Signer:
         self._flight.invalidate()
 
     def learn_time(self, server_date: str) -> bool:
-        """Take the Date of a reply as the true time, if it is a minute or more from ours."""
+        """Take the Date of a reply as the true time, if it is a minute or more from ours.
+
+        Returns:
+            Whether a request that was refused should be signed again: the time is another now, or
+            became another so lately that the request was still signed with the old one.
+        """
         server = http_time(server_date)
-        if not server or abs(server - self._now()) < _SKEW_S:
+        if not server:
             return False
-        self._offset_s = server - self._clock()
-        return True
+        now = self._clock()
+        if abs(server - self._now()) >= _SKEW_S:
+            self._offset_s = server - now
+            self._learnt_at = now
+            return True
+        return self._learnt_at is not None and 0 <= now - self._learnt_at < _IN_FLIGHT_S
 
     async def presign(
         self, method: str, url: str, expires_s: int, headers: dict[str, str]

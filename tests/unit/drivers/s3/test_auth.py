@@ -238,9 +238,18 @@ async def test_clock_is_set_by_a_reply_that_is_a_minute_off() -> None:
     assert not signer.learn_time("Wed, 12 Oct 2009 17:50:30 GMT")
     assert not signer.learn_time("nonsense")
     assert signer.learn_time("Wed, 12 Oct 2009 18:10:00 GMT")
-    assert not signer.learn_time("Wed, 12 Oct 2009 18:10:00 GMT")
 
     assert (await signer.sign(GET)).headers["x-amz-date"] == "20091012T181000Z"
+
+
+def test_requests_that_were_in_flight_when_the_clock_was_set_are_signed_again() -> None:
+    clock = Clock(1_255_369_800.0)
+    signer = S3Signer(S3Config(access_key_id="i", secret_access_key="s"), clock=clock)
+    signer.learn_time("Wed, 12 Oct 2009 18:10:00 GMT")
+
+    assert signer.learn_time("Wed, 12 Oct 2009 18:10:01 GMT")
+    clock.now += 301
+    assert not signer.learn_time("Wed, 12 Oct 2009 18:15:01 GMT")
 
 
 async def test_skewed_clock_is_corrected_for_all_later_requests() -> None:
