@@ -37,8 +37,9 @@ class Binding:
         for owner, core in self._take_all():
             owner.call(core.aclose())
 
-    def __del__(self) -> None:
-        if sys.is_finalizing():  # what was open has been closed at exit
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # an argument, since at exit the names of a module may be gone before its objects
+        if is_finalizing():  # what was open has been closed at exit
             return
         for owner, core in self._take_all():
             owner.submit(core.aclose)
