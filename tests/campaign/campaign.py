@@ -100,15 +100,23 @@ GROUNDS: Final[Mapping[str, Callable[[int], AbstractAsyncContextManager[Ground]]
 _ACTORS: Final = {"strict": (12, 4), "moto": (6, 2), "local": (1, 0), "rivals": (0, 6)}
 
 
-async def run(ground_name: str, seed: int, operations: int) -> Report:
+async def run(
+    ground_name: str, seed: int, operations: int, journal: Journal | None = None
+) -> Report:
     """Run a campaign.
+
+    Args:
+        ground_name: One of `GROUNDS`.
+        seed: Decides everything but the order in which actors take turns.
+        operations: How many.
+        journal: Where to keep the account; None for a new one.
 
     Raises:
         Violation: A promise was broken; the message tells how to repeat it and what led to it.
     """
     portal()  # the loop thread of the blocking API stays, and is no leak
     random.seed(seed)
-    journal = Journal()
+    journal = journal or Journal()
     started = time.monotonic()
     files, tasks = _open_files(), len(asyncio.all_tasks())
     try:

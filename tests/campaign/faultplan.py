@@ -50,8 +50,8 @@ _REFUSALS: Final = (
     Fault(Strike.REFUSE, status=429, code="TooManyRequests", retry_after="0"),
     Fault(Strike.REFUSE, status=500, code="InternalError"),
     Fault(Strike.REFUSE, status=502, code=""),
-    Fault(Strike.REFUSE, status=400, code="RequestTimeout"),
 )
+_SLOW: Final = Fault(Strike.REFUSE, status=400, code="RequestTimeout")
 _RACE: Final = Fault(Strike.REFUSE, status=409, code="ConditionalRequestConflict")
 _CHECKED_READS: Final = (Strike.DAMAGE, Strike.SHORTEN)
 _CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
@@ -128,7 +128,8 @@ class Plan:
             races = not head.headers.keys().isdisjoint(_CONDITIONS)
             if races and head.operation != "GetObject" and self.rng.random() < 0.3:
                 return _RACE
-            return self.rng.choice(_REFUSALS)
+            has_body = head.headers.get("content-length", "0") != "0"
+            return self.rng.choice((*_REFUSALS, _SLOW) if has_body else _REFUSALS)
         if kind is Strike.FAIL_AFTER:
             return Fault(kind, status=self.rng.choice((500, 503)), code="InternalError")
         if kind is Strike.ERROR_IN_200:

@@ -99,7 +99,8 @@ async def move(actor: Actor) -> None:
         await actor.look(target)
         is_gone = (await actor.settled(source)).value is None
         is_there = (await actor.settled(target)).value == value
-        actor.require(is_there or not is_gone, f"{source} -> {target}: it is at neither end")
+        kept = value is None or is_there or not is_gone
+        actor.require(kept, f"{source} -> {target}: it is at neither end")
     for key in (source, target):
         actor.model.prune(key)
 
