@@ -386,4 +386,4 @@ def test_the_local_disk_does_what_a_dict_does() -> None:
 
 def test_s3_does_what_a_dict_does(moto: S3Server) -> None:
     with s3_trees(moto, "property-machine") as make_tree:
-        check(make_tree, examples=6, steps=20)
+        check(make_tree, examples=5, steps=16)
