@@ -26,6 +26,8 @@ MAX_KEY_BYTES: Final = 1024
 # A virtual host needs a DNS label: a name with a dot leaves the endpoint's wildcard certificate.
 _DNS_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _DNS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# What stores other than AWS allow too; it cannot be more than one step of a path.
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REGION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,40}")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -123,9 +125,13 @@ def locate(
         dns_suffix: Maps a region to the DNS suffix of its partition (`"amazonaws.com"`).
 
     Raises:
+        InvalidUrl: `bucket` holds `/`, `?` or the like, and would be more than a name.
         InvalidConfig: The endpoint is not a plain http(s) URL, the region could not be one, or the
             bucket's name cannot be part of a host though `virtual` was asked for.
     """
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        message = f"{bucket!r} cannot be the name of a bucket"
+        raise InvalidUrl(message)
     region = region or DEFAULT_REGION
     if not is_region(region):
         message = f"{region!r} cannot be the name of a region"
