@@ -26,7 +26,7 @@ def test_program_that_used_blobio_ends_at_once(tmp_path: Path) -> None:
         import time; print(time.monotonic())
         """,
         str(tmp_path / "file"),
-        options=("-X", "dev"),
+        options=("-W", "always"),
     )
 
     assert (ended.code, ended.lines[0], ended.err) == (0, "1", "")
