@@ -186,4 +186,7 @@ def _raw_server(settings: Settings) -> Iterator[dict[str, int]]:
         try:
             yield json.loads(line)
         finally:
-            process.stdin.close()
+            if process.poll() is not None:
+                print(f"the raw server ended with code {process.returncode}", file=sys.stderr)
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
