@@ -72,7 +72,7 @@ class AsyncReader:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}.get(whence)
         if base is None or base + offset < 0:
             message = (
-                f"seek to {offset} (whence {whence}) in {redact(str(self.url))} is no position"
+                f"seek to {offset} (whence {whence}) in {redact(str(self.url))} is not a position"
             )
             raise ValueError(message)
         self._position = base + offset

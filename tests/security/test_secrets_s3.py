@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import pytest
@@ -18,7 +18,7 @@ from blobio.config import Config, RetryConfig, S3Config, WriteConfig
 from blobio.core.context import AsyncContext
 from blobio.drivers.s3.sigv4 import Credentials
 from blobio.errors import BlobError, Unauthenticated
-from blobio.testing.emulators import S3Server
+from blobio.testing.emulators import S3Server, moto_server
 from blobio.testing.faultproxy import Action, FaultProxy, Rule, answer, drop_reply, reset, truncate
 from blobio.transport.message import Request, Response
 from blobio.values import SignedUrl
@@ -115,6 +115,13 @@ async def _story(config: Config, listener: Witness, *, large: bool) -> tuple[int
                 listener.see(error)
                 bad += 1
     return good, bad
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    """A server of this module's own, since it is reset."""
+    with moto_server() as server:
+        yield server
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ def test_reading_takes_linear_time(form: str) -> None:
     markup.root_name(body)
     error_body(body)
 
-    assert time.process_time() - started < 4.0
+    assert time.process_time() - started < 12.0  # seconds under coverage; quadratic takes hours
 
 
 _TAGS: Final = st.sampled_from(
