@@ -35,7 +35,7 @@ def interrupt_in(monkeypatch: pytest.MonkeyPatch, kind: type, verb: str, *, skip
         nonlocal calls
         calls += 1
         if calls == skip + 1:
-            while not main_waits():
+            while not main_waits():  # noqa: ASYNC110 - no event tells what a thread does
                 await asyncio.sleep(0)
             assert MAIN.ident is not None
             signal.pthread_kill(MAIN.ident, signal.SIGINT)
