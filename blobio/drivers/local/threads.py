@@ -54,7 +54,9 @@ class Threads:
             if not job.cancel():
                 stop.set()
                 await _wait(done)
-                if orphan is not None and not done.cancelled() and done.exception() is None:
+                # asked for in any case: asyncio complains of an exception that nobody looked at
+                failed = done.cancelled() or done.exception() is not None
+                if orphan is not None and not failed:
                     orphan(done.result())
             raise
         finally:

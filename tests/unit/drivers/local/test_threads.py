@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -125,3 +126,27 @@ async def test_work_that_has_not_begun_never_does(monkeypatch: pytest.MonkeyPatc
     assert await first
     assert begun == []
     threads.close()
+
+
+async def test_failure_of_cancelled_work_is_no_complaint_of_asyncio() -> None:
+    threads = Threads()
+    loop = asyncio.get_running_loop()
+    complaints: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+    started = asyncio.Event()
+
+    def work(stop: threading.Event) -> None:
+        loop.call_soon_threadsafe(started.set)
+        assert stop.wait(10)
+        raise LookupError
+
+    task = asyncio.create_task(threads.run(work))
+    await started.wait()
+    task.cancel()
+    await asyncio.wait([task])  # not `await task`: its traceback would keep the failure alive
+    assert task.cancelled()
+    threads.close()
+    del task
+    gc.collect()
+
+    assert complaints == []
