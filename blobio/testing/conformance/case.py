@@ -49,6 +49,7 @@ class Feature(Enum):
     LONG_SUFFIXES = "the last n bytes of a blob of fewer are all of it"
     COMPLETED_VERSIONS = "a completion tells the version that reads will tell"
     ABORTED_UPLOADS = "an aborted upload is forgotten"
+    RACING_UPLOADS = "uploads to one key may be completed at the same time"
 
 
 @final

@@ -241,14 +241,14 @@ async def _race(harness: Harness, mode: WriteMode, count: int) -> list[bytes]:
     return [data for data, outcome in pairs if isinstance(outcome, PutResult)]
 
 
-@case(needs="writable")
+@case(Feature.RACING_UPLOADS, needs="writable")
 async def racing_uploads_leave_one_of_them_whole(harness: Harness) -> None:
     winners = await _race(harness, Overwrite(), 4)
 
     assert await read(harness.driver, harness.key("blob")) in winners
 
 
-@case(Feature.CONDITIONS, needs="writable create_only")
+@case(Feature.CONDITIONS, Feature.RACING_UPLOADS, needs="writable create_only")
 async def racing_create_only_uploads_have_one_winner(harness: Harness) -> None:
     winners = await _race(harness, CreateOnly(), 8)
 
