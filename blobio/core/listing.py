@@ -13,17 +13,27 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from itertools import pairwise
-from typing import Final
+from typing import Final, final
 
 from blobio.core.flow import merge, settle
 from blobio.core.metadata import to_stat
 from blobio.drivers.base import Driver
 from blobio.entries import DirEntry
-from blobio.errors import IsDirectory, NotDirectory, NotFound
+from blobio.errors import IsDirectory, NotDirectory, NotFound, RequestFailed
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, ListOptions, ListPage
 
-__all__ = ["Walked", "exists", "is_directory", "is_file", "pages", "scan", "scan_shards", "walk"]
+__all__ = [
+    "Tokens",
+    "Walked",
+    "exists",
+    "is_directory",
+    "is_file",
+    "pages",
+    "scan",
+    "scan_shards",
+    "walk",
+]
 
 Walked = tuple[str, list[str], list[str]]
 OnError = Callable[[OSError], object]
@@ -35,10 +45,16 @@ _SHARD_WINDOW: Final = 32
 async def pages(
     driver: Driver, prefix: str, options: ListOptions | None = None
 ) -> AsyncGenerator[ListPage, None]:
-    """Yield the pages of a listing in order, fetching the next while one is in use."""
+    """Yield the pages of a listing in order, fetching the next while one is in use.
+
+    Raises:
+        RequestFailed: The store lists what was not asked for, or goes round in circles.
+    """
     options = options or ListOptions(page_size=driver.capabilities.list_page_size)
+    tokens = Tokens(prefix)
     page = await driver.list_page(prefix, options, None)
-    while page.token is not None:
+    while tokens.follow(page.token) is not None:
+        _require_below(page, prefix)
         ahead = asyncio.ensure_future(driver.list_page(prefix, options, page.token))
         try:
             yield page
@@ -48,7 +64,49 @@ async def pages(
                 await settle([ahead])
             elif not ahead.cancelled():
                 ahead.exception()  # seen here, if the caller left while it was failing
+    _require_below(page, prefix)
     yield page
+
+
+@final
+class Tokens:
+    """Follows the continuation tokens of one listing and notices one that comes round again.
+
+    A page asked for with a token that was used before is the same page again, for ever. One token
+    is kept and looked for among those that follow, each time among twice as many (Brent's way to
+    find a cycle), so that a circle of any length is found without keeping them all.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._kept: str | None = None
+        self._followed = 0
+        self._limit = 1
+
+    def follow(self, token: str | None) -> str | None:
+        """Return `token`.
+
+        Raises:
+            RequestFailed: It was met before.
+        """
+        if token is None:
+            return None
+        if token == self._kept:
+            message = f"list of {self._prefix!r}: the pages of the store go round in circles"
+            raise RequestFailed(message, operation="list")
+        self._followed += 1
+        if self._followed == self._limit:
+            self._kept, self._followed, self._limit = token, 0, 2 * self._limit
+        return token
+
+
+def _require_below(page: ListPage, prefix: str) -> None:
+    """Refuse a page with keys from elsewhere: `rmtree` would remove them, `walk` lose its way."""
+    for key in (*[meta.key for meta in page.blobs], *page.prefixes):
+        if not key.startswith(prefix):
+            other = repr(key[:200])
+            message = f"list of {prefix!r}: the store lists {other}, which is not below it"
+            raise RequestFailed(message, operation="list")
 
 
 def one_level(driver: Driver) -> ListOptions:
@@ -80,9 +138,10 @@ async def is_directory(driver: Driver, url: BlobUrl) -> bool:
             await driver.head(key)
             return True
         token: str | None = None
+        tokens = Tokens(key)
         while True:
             page = await driver.list_page(key, ListOptions(page_size=1), token)
-            token = page.token
+            token = tokens.follow(page.token)
             if page.blobs or page.prefixes or (not key and token is None):
                 return True
             if token is None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from blobio.core.flow import settle
-from blobio.core.listing import is_directory, is_file, pages
+from blobio.core.listing import Tokens, is_directory, is_file, pages
 from blobio.drivers.base import Driver
 from blobio.errors import (
     BlobError,
@@ -46,6 +46,7 @@ async def rmdir(driver: Driver, url: BlobUrl) -> None:
         await _delete_one(driver, key)
         return
     token: str | None = None
+    tokens = Tokens(key)
     marker = False
     while True:
         page = await driver.list_page(key, ListOptions(page_size=2), token)
@@ -53,7 +54,7 @@ async def rmdir(driver: Driver, url: BlobUrl) -> None:
         if any(meta.key != key for meta in page.blobs):
             message = f"rmdir of {url}: the directory is not empty; rmtree removes it with content"
             raise DirectoryNotEmpty(message, url=url, operation="delete")
-        token = page.token
+        token = tokens.follow(page.token)
         if token is None:
             break
     if marker:
