@@ -14,10 +14,12 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
+from blobio.errors import PermissionDenied
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta
 
@@ -49,6 +51,9 @@ async def cached_copy(
 
     Returns:
         `DIRECTORY/<sha256 of url and version>/<name>`.
+
+    Raises:
+        PermissionDenied: Another user has put an entry of that name into the directory.
     """
     version = meta.version or f"{meta.mtime}-{meta.size}"
     identity = hashlib.sha256(f"{url}\0{version}".encode("utf-8", "surrogateescape")).hexdigest()
@@ -56,9 +61,9 @@ async def cached_copy(
     path = os.path.join(entry, _file_name(url))
     await asyncio.to_thread(os.makedirs, directory, 0o700, exist_ok=True)
     async with _locked(f"{entry}.lock"):
-        if await asyncio.to_thread(_is_complete, path, meta.size):
+        if await asyncio.to_thread(_is_complete, directory, path, meta.size):
             return path
-        await asyncio.to_thread(_start, entry)
+        await asyncio.to_thread(_start, directory, entry)
         await download(path)
     if limit_bytes is not None:
         await asyncio.to_thread(_evict, directory, limit_bytes, entry)
@@ -105,9 +110,10 @@ def _try_lock(path: str) -> int | None:
     return None
 
 
-def _is_complete(path: str, size: int) -> bool:
+def _is_complete(directory: str, path: str, size: int) -> bool:
     try:
-        complete = os.stat(path).st_size == size
+        _require_own(directory, os.path.dirname(path), stat.S_ISDIR)
+        complete = _require_own(directory, path, stat.S_ISREG).st_size == size
     except FileNotFoundError:
         return False
     if complete:
@@ -115,9 +121,38 @@ def _is_complete(path: str, size: int) -> bool:
     return complete
 
 
-def _start(entry: str) -> None:
+def _require_own(directory: str, path: str, is_kind: Callable[[int], bool]) -> os.stat_result:
+    """Return the facts of a part of the cache, unless it was planted there.
+
+    Names in a cache can be foreseen. Where everybody may write, as in `/tmp`, somebody else may
+    have been there first, with a link or with content of his own.
+    """
+    facts = os.lstat(path)
+    if not is_kind(facts.st_mode) or facts.st_uid not in _owners(directory):
+        message = (
+            f"the cache {directory} holds {path}, which belongs to user {facts.st_uid} or is a "
+            "link: use a directory that nobody else may write to"
+        )
+        raise PermissionDenied(message, operation="open")
+    return facts
+
+
+def _owners(directory: str) -> set[int]:
+    """Return who may own what is used: we; and the directory's owner, if it is not for everybody.
+
+    The latter is for file systems that change owners, as NFS does with those of root.
+    """
+    facts = os.stat(directory)
+    if facts.st_mode & stat.S_IWOTH or not os.access(directory, os.W_OK):
+        return {os.geteuid()}
+    return {os.geteuid(), facts.st_uid}
+
+
+def _start(directory: str, entry: str) -> None:
     """Make the entry, without what a download that died has left in it."""
-    os.makedirs(entry, 0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(entry, 0o700)
+    _require_own(directory, entry, stat.S_ISDIR)
     for leftover in list(os.scandir(entry)):
         os.unlink(leftover.path)
 
