@@ -323,10 +323,10 @@ async def _patch_once(
     )
     if source.size > limits.whole_bytes:
         await _copy_by_parts(bucket, key, source, plan, limits)
-        return await head(bucket, key)
+        return await _head_after(bucket, key)
     result, mtime = await _copy_whole(bucket, key, plan, token, "patch")
     if mtime is None:
-        return await head(bucket, key)
+        return await _head_after(bucket, key)
     old = meta_of(key, source.headers, bucket.config, size=source.size)
     return replace(
         old,
@@ -336,6 +336,16 @@ async def _patch_once(
         content_type=change.content_type or old.content_type,
         metadata=metadata,
     )
+
+
+async def _head_after(bucket: Bucket, key: str) -> BlobMeta:
+    """Describe a blob whose change is done: a failure must not look like that of the change."""
+    try:
+        return await head(bucket, key)
+    except BlobError as error:
+        error.ambiguous = True
+        error.add_note(f"s3://{bucket.name}/{key} was changed; only looking at it failed")
+        raise
 
 
 def _patched(metadata: Mapping[str, str], change: MetaPatch) -> dict[str, str]:

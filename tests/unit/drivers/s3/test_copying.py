@@ -388,6 +388,30 @@ async def test_own_patch_is_no_conflict() -> None:
     assert (meta.version, meta.metadata) == ('"new"', {"a": "1"})
 
 
+async def test_patch_that_cannot_be_looked_at_leaves_the_outcome_open() -> None:
+    """It is done, but its reply was lost, and describing the blob is refused."""
+    tokens: list[str] = []
+    heads = 0
+
+    def store(request: Request) -> Step:
+        nonlocal heads
+        if request.method == "HEAD":
+            heads += 1
+            if heads == 3:
+                return Response(status=403, headers={})
+            return found(tokens[-1]) if tokens else _source()
+        tokens.append(token_of(request))
+        return lost()
+
+    driver, _ = scripted(store)
+
+    with pytest.raises(PermissionDenied) as caught:
+        await driver.patch("k", MetaPatch(metadata={"a": "1"}))
+
+    assert caught.value.ambiguous
+    assert "s3://bucket/k was changed" in caught.value.__notes__[0]
+
+
 async def test_patch_of_a_large_blob_goes_by_parts() -> None:
     driver, mock = scripted(ByParts(), limits=SMALL)
 
