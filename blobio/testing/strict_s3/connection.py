@@ -206,7 +206,8 @@ class Connection(asyncio.Protocol):
         body = answer.body
         match fault.strike:
             case Strike.STALL_REPLY:
-                self._write(answer.head(length=length, closes=False) + body[:cut])
+                if length:  # a head alone would be a whole reply
+                    self._write(answer.head(length=length, closes=False) + body[:cut])
                 self._is_busy = True
             case Strike.CUT:
                 self._write(answer.head(length=length, closes=False) + body[:cut])
