@@ -114,6 +114,7 @@ def test_host_is_ours_whatever_the_bucket_is_called(name: str) -> None:
             assert (parts.username, parts.query, parts.fragment) == (None, "", "")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200))
 @example(key="//evil.com/k")
@@ -228,6 +229,7 @@ async def test_copy_cannot_name_more_than_a_bucket_as_its_source() -> None:
 LINE_BREAKS: Final = ["\r\nx-amz-acl: public-read", "\nx: y", "\rx", "\0", "a\0b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", LINE_BREAKS)
 async def test_line_break_or_nul_in_a_header_reaches_no_server(text: str) -> None:
     """Row 16: as metadata, its name, a content type, a version, or a setting."""

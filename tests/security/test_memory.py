@@ -146,6 +146,7 @@ async def test_large_blob_is_read_whole_in_steps(
     assert await RangeReader(driver, url, config, size=size).read_all() == data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1 << 33, 1 << 40])
 async def test_claimed_size_reserves_what_is_said_to_be_trusted(size: int) -> None:
     """Row 26: with the defaults."""
@@ -214,6 +215,7 @@ async def test_nothing_is_unpacked(framing: str) -> None:
         assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
 
 
+@pytest.mark.slow
 async def test_packed_error_and_listing_stay_packed() -> None:
     """Row 15: nor are the bodies that blobio reads itself."""
     bomb = gzip.compress(b"<ListBucketResult>" + b" " * (64 * MIB))
@@ -238,6 +240,7 @@ async def test_blob_of_unknown_size_is_kept_up_to_a_bound(monkeypatch: pytest.Mo
             await context.read_bytes(f"{url}/k")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "again"),
     [

@@ -150,6 +150,7 @@ async def test_what_is_no_http_is_told_without_the_url(answer: bytes) -> None:
     assert listener.heard_of(canaries) == []
 
 
+@pytest.mark.slow
 async def test_password_of_a_proxy_reaches_the_proxy_only() -> None:
     """Rows 5 and 14: for a proxy that serves, refuses, breaks off, and for none at all."""
     canaries = Canaries()

@@ -205,6 +205,7 @@ async def test_file_of_authorities_that_is_none_is_refused(
         await _read("http", "https://127.0.0.1:9", HttpConfig(ca_file=str(file)))
 
 
+@pytest.mark.slow
 async def test_https_does_not_turn_into_http() -> None:
     """Row 13: a port that answers in the clear gets no request."""
 
@@ -220,6 +221,7 @@ async def test_https_does_not_turn_into_http() -> None:
         assert server.requests == []
 
 
+@pytest.mark.slow
 def test_each_process_warns_of_its_own(authority: Authority) -> None:
     """Row 13: a warning in the parent does not silence the child."""
     del authority

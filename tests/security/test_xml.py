@@ -110,6 +110,7 @@ def test_encoding_that_is_none_is_refused(reader: str, body: bytes) -> None:
         _read(reader, body)
 
 
+@pytest.mark.slow
 @EVERY_READER
 def test_deep_nesting_is_refused(reader: str) -> None:
     """Row 9: a million levels are neither a tree nor a crash."""
@@ -156,6 +157,7 @@ LONG_FORMS: Final[Mapping[str, Callable[[int], bytes]]] = {
 _SIZE: Final = 2 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", LONG_FORMS)
 def test_reading_takes_linear_time(form: str) -> None:
     """Rows 9 and 26: every reader and the retry judge, over two megabytes of the worst."""
@@ -203,6 +205,7 @@ def _documents(draw: st.DrawFn) -> bytes:
     return body[: draw(st.integers(0, len(body)))] if draw(st.booleans()) else body
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(_documents() | st.binary(max_size=60))
 @example(b"<ListBucketResult><CommonPrefixes><x/></CommonPrefixes></ListBucketResult>")
