@@ -1,0 +1,59 @@
+"""One strict S3 server and one proxy for all tests; a bucket, or a blob in it, for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from blobio.drivers.s3 import driver
+from blobio.testing.faultproxy import FaultProxy
+from blobio.testing.strict_s3 import StrictS3, strict_s3
+from tests.faults.sites import Site, Store, serve_http
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[StrictS3]:
+    with strict_s3(min_part_bytes=1) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_proxy(s3_server: StrictS3) -> Iterator[FaultProxy]:
+    with FaultProxy(s3_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let uploads have parts of any size, as the strict server takes them; S3 wants 5 MiB."""
+    ours = driver.capabilities_of
+    monkeypatch.setattr(
+        driver, "capabilities_of", lambda config: replace(ours(config), min_part_bytes=1)
+    )
+
+
+@pytest.fixture
+def s3(s3_server: StrictS3, s3_proxy: FaultProxy, small_parts: None) -> Iterator[Store]:  # noqa: ARG001 - a patch
+    """An empty bucket behind a proxy; whatever happens, no upload may be left in it."""
+    store = Store.make(s3_server, s3_proxy)
+    yield store
+    assert store.orphans == []
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[Site]:
+    with serve_http() as site:
+        yield site
+
+
+@pytest.fixture(params=["s3-crc32c", "s3-bare", "http"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """One blob: in S3 with a checksum and without, and on a web server."""
+    if request.param == "http":
+        found: Site = request.getfixturevalue("web")
+        found.proxy.clear()
+        return found.renamed()
+    store: Store = request.getfixturevalue("s3")
+    return store.site(request.param.removeprefix("s3-"))
