@@ -131,7 +131,8 @@ async def run(
             f"python -m tests.campaign --store {ground_name} --seed {seed} "
             f"--operations {operations}"
         )
-        message = f"{error}\nrepeat with: {command}\nthe last operations:\n{tail}"
+        counts = f"after {journal.operations} operations: {_counts(journal.outcomes)}"
+        message = f"{error}\nrepeat with: {command}\n{counts}\nthe last operations:\n{tail}"
         raise Violation(message) from error
     seconds = time.monotonic() - started
     return Report(
@@ -171,6 +172,8 @@ async def _run_actors(
     )
     roles += [(f"rival{number}", shared) for number in range(contending)]
     actors = [Actor(who, ground, model, role, seed=seed, journal=journal) for who, role in roles]
+    for actor in actors:
+        await actor.warm_up()
     each, left = divmod(operations, len(actors))
     try:
         async with asyncio.TaskGroup() as group:

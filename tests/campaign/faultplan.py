@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, final
+from urllib.parse import unquote
 
 from blobio.testing.strict_s3 import Fault, RequestHead, Strike
 
@@ -17,21 +18,21 @@ MAX_MASKED: Final = 2
 """So many strikes on one operation must not be seen by its caller."""
 
 _ANY: Final[Mapping[Strike, int]] = {
-    Strike.RESET: 10,
-    Strike.REFUSE: 16,
-    Strike.DROP_REPLY: 10,
-    Strike.FAIL_AFTER: 8,
-    Strike.HANG_UP: 6,
-    Strike.TWICE: 6,
-    Strike.DELAY: 4,
+    Strike.RESET: 20,
+    Strike.REFUSE: 32,
+    Strike.DROP_REPLY: 20,
+    Strike.FAIL_AFTER: 16,
+    Strike.HANG_UP: 12,
+    Strike.TWICE: 12,
+    Strike.DELAY: 8,
     Strike.STALL: 1,
     Strike.LATE: 1,
     Strike.STALL_REPLY: 1,
 }
-_WITH_BODY: Final = {Strike.RESET_UPLOAD: 8, Strike.DAMAGE_REQUEST: 8}
-_BROKEN_BODY: Final = {Strike.CUT: 10, Strike.OVERSTATE: 5, Strike.UNBOUNDED: 5}
-_READ: Final = {**_BROKEN_BODY, Strike.IGNORE_RANGE: 6, Strike.SHORTEN: 6, Strike.DAMAGE: 8}
-_OUTCOME: Final = {Strike.ERROR_IN_200: 10, Strike.CUT: 5, Strike.UNBOUNDED: 5}
+_WITH_BODY: Final = {Strike.RESET_UPLOAD: 16, Strike.DAMAGE_REQUEST: 16}
+_BROKEN_BODY: Final = {Strike.CUT: 20, Strike.OVERSTATE: 10, Strike.UNBOUNDED: 10}
+_READ: Final = {**_BROKEN_BODY, Strike.IGNORE_RANGE: 12, Strike.SHORTEN: 12, Strike.DAMAGE: 16}
+_OUTCOME: Final = {Strike.ERROR_IN_200: 20, Strike.CUT: 10, Strike.UNBOUNDED: 10}
 
 _KINDS: Final[Mapping[str, Mapping[Strike, int]]] = {
     "GetObject": {**_ANY, **_READ},
@@ -42,7 +43,7 @@ _KINDS: Final[Mapping[str, Mapping[Strike, int]]] = {
     "CopyObject": {**_ANY, **_OUTCOME},
     "CompleteMultipartUpload": {**_ANY, **_WITH_BODY, **_OUTCOME},
     "DeleteObjects": {**_ANY, **_WITH_BODY},
-    "ListObjectsV2": {**_ANY, **_BROKEN_BODY, Strike.SHORTEN: 4},
+    "ListObjectsV2": {**_ANY, **_BROKEN_BODY, Strike.SHORTEN: 8},
 }
 _REFUSALS: Final = (
     Fault(Strike.REFUSE, status=503, code="SlowDown", retry_after="0"),
@@ -143,7 +144,7 @@ class Plan:
         A range has no checksum, nor has every object. A condition that is decided twice by one
         request cannot be told from a lost race, but for one more request at each lost race.
         """
-        if kind is Strike.TWICE and not head.headers.keys().isdisjoint(_CONDITIONS):
+        if kind is Strike.TWICE and _is_conditional(head):
             return head.operation in ("GetObject", "HeadObject")
         if head.operation != "GetObject" or kind not in _CHECKED_READS:
             return True
@@ -155,6 +156,13 @@ class Plan:
 def quiet_plan() -> Plan:
     """Return a plan without faults."""
     return Plan(rng=Random(0))
+
+
+def _is_conditional(head: RequestHead) -> bool:
+    """Tell if doing it once may make doing it again fail; a copy onto itself has a new ETag."""
+    source = unquote(head.headers.get("x-amz-copy-source", ""))
+    is_onto_itself = source.lstrip("/") == f"{head.bucket}/{head.key}"
+    return is_onto_itself or not head.headers.keys().isdisjoint(_CONDITIONS)
 
 
 def _is_loud(head: RequestHead, fault: Fault) -> bool:

@@ -98,7 +98,7 @@ class Ground(Protocol):
         ...
 
 
-def small(config: Config, agent: str, *, stall_timeout_s: float = 0.3) -> Config:
+def small(config: Config, agent: str, *, stall_timeout_s: float = 1.0) -> Config:
     """Return settings with small parts and short waits."""
     return replace(
         config,

@@ -19,8 +19,9 @@ _PATTERNS: Final = ("*", "k*", "?1", "*0", "{k0,k1}", "k?")
 
 
 async def copy(actor: Actor) -> None:
-    """Copy a blob to another key."""
-    source, target = actor.draw_key(), actor.draw_key()
+    """Copy a blob to another key, or onto itself."""
+    source = actor.draw_key()
+    target = source if actor.rng.random() < 0.15 else actor.draw_key()
     value = (await actor.settled(source)).value
     await actor.settled(target)
     overwrites = not actor.ground.traits.conditional_copies or actor.rng.random() < 0.7
