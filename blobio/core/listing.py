@@ -12,11 +12,12 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, repeat
+from operator import attrgetter
 from typing import Final, final
 
 from blobio.core.flow import merge, settle
-from blobio.core.metadata import to_stat
+from blobio.core.metadata import to_stat, to_stats
 from blobio.drivers.base import Driver
 from blobio.entries import DirEntry
 from blobio.errors import IsDirectory, NotDirectory, NotFound, RequestFailed
@@ -102,11 +103,14 @@ class Tokens:
 
 def _require_below(page: ListPage, prefix: str) -> None:
     """Refuse a page with keys from elsewhere: `rmtree` would remove them, `walk` lose its way."""
-    for key in (*[meta.key for meta in page.blobs], *page.prefixes):
-        if not key.startswith(prefix):
-            other = repr(key[:200])
-            message = f"list of {prefix!r}: the store lists {other}, which is not below it"
-            raise RequestFailed(message, operation="list")
+    keys = [*map(_KEY, page.blobs), *page.prefixes]
+    if not all(map(str.startswith, keys, repeat(prefix))):
+        other = next(key for key in keys if not key.startswith(prefix))
+        message = f"list of {prefix!r}: the store lists {other[:200]!r}, which is not below it"
+        raise RequestFailed(message, operation="list")
+
+
+_KEY: Final = attrgetter("key")
 
 
 def one_level(driver: Driver) -> ListOptions:
@@ -332,14 +336,20 @@ def page_entries(directory: BlobUrl, page: ListPage) -> list[DirEntry]:
     """Turn one page of one level into entries, without the directory's own marker."""
     start = len(directory.key)
     base = str(directory)
-    entries = [directory_entry(base, prefix[start:-1]) for prefix in page.prefixes]
-    for meta in page.blobs:
-        name = meta.key[start:]
-        if name.endswith("/"):
-            entries.append(directory_entry(base, name[:-1]))
-        elif name:
-            entries.append(blob_entry(base, name, meta))
+    names = [key[start:] for key in map(_KEY, page.blobs)]
+    markers = [name for name in names if name[-1:] == "/"]
+    directories = [*[prefix[start:] for prefix in page.prefixes], *markers]
+    rows = [
+        (base + name, name, False, True, stat)
+        for name, stat in zip(names, to_stats(page.blobs), strict=True)
+        if name and name[-1] != "/"
+    ]
+    entries = [directory_entry(base, name[:-1]) for name in directories]
+    entries += map(_new_entry, rows)
     return entries
+
+
+_new_entry: Final = partial(tuple.__new__, DirEntry)
 
 
 def blob_entry(base: str, name: str, meta: BlobMeta) -> DirEntry:

@@ -117,7 +117,7 @@ def _spooled(
         drain(file.fileno(), spool.write, limit, stop)
         facts = os.fstat(spool.fileno())
         span = resolve(options.range, facts.st_size, meta.key)
-        meta = replace(meta, size=facts.st_size, version=None)
+        meta = meta._replace(size=facts.st_size, version=None)
         opened = _with_first_chunk(OpenFile(meta, span, spool, version_of(facts)))
     except BaseException:
         spool.close()

@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from blobio.errors import AlreadyExists, NotFound, VersionMismatch
@@ -55,7 +55,7 @@ class Blob:
 
     def describe(self) -> BlobMeta:
         """Return the description, with metadata that the caller may change."""
-        return replace(self.meta, metadata=dict(self.meta.metadata))
+        return self.meta._replace(metadata=dict(self.meta.metadata))
 
 
 @final
@@ -180,8 +180,7 @@ class MemoryStore:
             changed = {**blob.meta.metadata, **change.metadata}
             if change.mtime is not None:
                 changed[_MTIME_NAME] = str(change.mtime)
-            meta = replace(
-                blob.meta,
+            meta = blob.meta._replace(
                 version=self._next_version(),
                 content_type=change.content_type or blob.meta.content_type,
                 metadata={name: value for name, value in changed.items() if value is not None},

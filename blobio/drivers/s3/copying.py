@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, final
 
@@ -328,8 +328,7 @@ async def _patch_once(
     if mtime is None:
         return await _head_after(bucket, key)
     old = meta_of(key, source.headers, bucket.config, size=source.size)
-    return replace(
-        old,
+    return old._replace(
         mtime=mtime,
         ctime=mtime,
         version=result.version or old.version,

@@ -290,7 +290,7 @@ async def test_bytes_that_are_not_those_stored_are_not_written(size: int) -> Non
 
 async def test_a_source_without_a_checksum_is_copied() -> None:
     bent = await spoiled(lambda result: result)
-    source = Wrapped(bent, Changing("head", lambda meta: replace(meta, crc32c=None, md5=None)))
+    source = Wrapped(bent, Changing("head", lambda meta: meta._replace(crc32c=None, md5=None)))
     target = memory()
 
     await run_copy(source, target)

@@ -174,9 +174,8 @@ async def test_appending_where_the_store_has_no_versions_overwrites(
     head, put = driver.head, driver.put
 
     async def untold(key: str, **options: Any) -> BlobMeta:
-        from dataclasses import replace
 
-        return replace(await head(key, **options), version=None)
+        return (await head(key, **options))._replace(version=None)
 
     async def remember(key: str, body: Any, options: PutOptions) -> object:
         seen.append(options)

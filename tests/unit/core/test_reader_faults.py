@@ -166,14 +166,14 @@ def described(
 
 
 async def test_a_store_that_serves_another_version_than_asked_is_refused() -> None:
-    driver = await spoiled(described(lambda meta: replace(meta, version=Version("9")), after=1))
+    driver = await spoiled(described(lambda meta: meta._replace(version=Version("9")), after=1))
 
     with pytest.raises(VersionMismatch, match="changed underneath"):
         await reader_of(driver).read(0, 1000)
 
 
 async def test_a_blob_without_versions_whose_size_changes_is_refused() -> None:
-    change = described(lambda meta: replace(meta, version=None, size=999), after=1)
+    change = described(lambda meta: meta._replace(version=None, size=999), after=1)
     driver = await spoiled(lambda result: replace(change(result), span=result.span))
     reader = reader_of(driver)
     await reader.read(0, 10)
@@ -184,7 +184,7 @@ async def test_a_blob_without_versions_whose_size_changes_is_refused() -> None:
 
 
 async def test_a_reply_without_a_version_is_accepted_while_the_size_stays() -> None:
-    driver = await spoiled(described(lambda meta: replace(meta, version=None), after=1))
+    driver = await spoiled(described(lambda meta: meta._replace(version=None), after=1))
 
     assert await reader_of(driver).read(0, 1000) == DATA
 

@@ -138,7 +138,7 @@ async def test_read_all_of_a_large_blob_raises_if_its_crc_disagrees_twice() -> N
 
 async def test_read_all_of_a_blob_without_a_crc_takes_what_comes() -> None:
     driver = await spoiled(
-        lambda result: replace(result, meta=replace(result.meta, crc32c=None, md5=None))
+        lambda result: replace(result, meta=result.meta._replace(crc32c=None, md5=None))
     )
 
     assert await reader_of(driver).read_all() == DATA
@@ -148,7 +148,7 @@ async def test_read_all_checks_the_md5_if_there_is_no_crc() -> None:
     """Of a large blob; of a small one the driver checks what it can."""
 
     def spoil(result: GetResult) -> GetResult:
-        result = replace(result, meta=replace(result.meta, crc32c=None))
+        result = replace(result, meta=result.meta._replace(crc32c=None))
         return flip(result)
 
     flip = with_crc(2, flip=555)
@@ -167,7 +167,7 @@ def lying(replies: int) -> Callable[[GetResult], GetResult]:
         left[0] -= 1
         if left[0] < 0:
             return result
-        meta = replace(result.meta, size=1001, crc32c=None, md5=None)
+        meta = result.meta._replace(size=1001, crc32c=None, md5=None)
         start, stop = result.span.start, result.span.stop
         announced = stop + 1 if stop == 1000 else stop
         body = Bytes(DATA[start:stop], error=TransportFailed("cut") if stop == 1000 else None)
@@ -193,7 +193,7 @@ async def test_one_version_of_two_sizes_is_refused_if_it_stays_so() -> None:
 
     def grow(result: GetResult) -> GetResult:
         seen[0] += 1
-        return replace(result, meta=replace(result.meta, size=1000 + seen[0]))
+        return replace(result, meta=result.meta._replace(size=1000 + seen[0]))
 
     reader = reader_of(await spoiled(grow))
     await reader.read(0, 10)
