@@ -54,11 +54,14 @@ class Portal:
         self._loop = asyncio.new_event_loop()
         self._tracked: weakref.WeakSet[Closable] = weakref.WeakSet()
         self._running: set[asyncio.Task[object]] = set()  # a loop holds its tasks only weakly
+        self._ending = False
         self._thread = threading.Thread(target=self._run, name="blobio-loop", daemon=True)
         self._thread.start()
 
     def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Run `coroutine` on the loop and return its result, or raise what it raised.
+
+        A daemon thread that is here when the interpreter exits waits for its end here.
 
         Raises:
             RuntimeError: The caller is on the loop thread itself (blocking blobio inside a callback
@@ -73,6 +76,7 @@ class Portal:
             raise RuntimeError(message)
         if self._loop.is_closed():
             coroutine.close()
+            self._let_daemon_wait()
             message = "the interpreter is shutting down and blobio's event loop is gone"
             raise RuntimeError(message)
         outcome: Future[T] = self._outcome()
@@ -85,9 +89,19 @@ class Portal:
                 self._loop.call_soon_threadsafe(self._cancel, tasks)
                 with contextlib.suppress(BaseException):
                     outcome.exception()
+            self._let_daemon_wait()
             raise
         finally:
             del outcome, tasks  # a frame that keeps its own exception alive is a cycle
+
+    def _let_daemon_wait(self) -> None:
+        """Never return to a daemon thread while the interpreter ends.
+
+        It would go on with an exception of our making, and a traceback that is printed while the
+        interpreter takes its streams down aborts CPython.
+        """
+        if self._ending and threading.current_thread().daemon:
+            threading.Event().wait()
 
     def submit(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run `cleanup` on the loop without waiting, as `__del__` must; nothing once it is shut."""
@@ -133,6 +147,7 @@ class Portal:
         """Clean up, stop the loop and end the thread. Idempotent."""
         if not self._thread.is_alive():
             return
+        self._ending = True
         outcome: Future[None] = self._outcome()
         self._loop.call_soon_threadsafe(self._start, self._clean_up(), outcome, [])
         with contextlib.suppress(Exception):
