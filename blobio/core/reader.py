@@ -109,8 +109,15 @@ class RangeReader:
         if isinstance(started, bytes):
             return started
         whole, done, meta = started
-        await self._complete(whole, done, meta)
-        return whole.take(meta.size)
+        for _ in range(2):  # the second time because bytes were changed on their way
+            await self._complete(whole, done)
+            data = whole.take(meta.size)
+            if await asyncio.to_thread(_is_as_stored, data, meta):
+                return data
+            del data
+            whole, done = GrowingBytes(meta.size, first=self._trusted_bytes), 0
+        message = f"read of {self.url}: the bytes are not those of the store's checksum"
+        raise ChecksumMismatch(message, url=self.url, operation="get")
 
     async def _start_whole(self) -> bytes | tuple[GrowingBytes, int, BlobMeta]:
         """Ask for everything; take it all if it is small, else its first part.
@@ -218,20 +225,14 @@ class RangeReader:
         """What is reserved on the word of the store; two parts are read before it is looked at."""
         return max(TRUSTED_BYTES, 2 * self._config.part_bytes)
 
-    async def _complete(self, whole: GrowingBytes, done: int, meta: BlobMeta) -> None:
-        """Fetch what lies behind `done` and check the whole; once more if it is not as stored."""
+    async def _complete(self, whole: GrowingBytes, done: int) -> None:
+        """Fetch what lies behind `done`."""
         while done < whole.size:
             if done == len(whole.view):
                 whole.grow()
             with whole.view[done:] as rest:
                 await self._fill_parts(done, rest)
             done = len(whole.view)
-        if await asyncio.to_thread(_is_as_stored, whole.view, meta):
-            return
-        await self._fill_parts(0, whole.view)
-        if not await asyncio.to_thread(_is_as_stored, whole.view, meta):
-            message = f"read of {self.url}: the bytes are not those of the store's checksum"
-            raise ChecksumMismatch(message, url=self.url, operation="get")
 
     async def _fill_parts(self, start: int, buffer: memoryview) -> None:
         part = self._config.part_bytes
@@ -336,14 +337,14 @@ class RangeReader:
         return VersionMismatch(message, url=self.url, operation="get", retryable=retryable)
 
 
-def _is_as_stored(view: memoryview, meta: BlobMeta) -> bool:
+def _is_as_stored(data: bytes, meta: BlobMeta) -> bool:
     """Compare with what the store vouches for; True if it vouches for nothing."""
     from blobio.checksum import crc32c
 
     if meta.crc32c is not None:
-        return crc32c(view) == meta.crc32c
+        return crc32c(data) == meta.crc32c
     if meta.md5 is not None:
-        return hashlib.md5(view, usedforsecurity=False).hexdigest() == meta.md5
+        return hashlib.md5(data, usedforsecurity=False).hexdigest() == meta.md5
     return True
 
 
