@@ -160,7 +160,8 @@ class StrictGround:
     def check_clean(self) -> None:
         orphans = self._server.orphans(BUCKET)
         if orphans:
-            message = f"uploads were left behind: {[one.upload_id for one in orphans]}"
+            found = [(one.upload_id, one.key, sorted(one.parts)) for one in orphans]
+            message = f"uploads were left behind (name, key, parts): {found}"
             raise Violation(message)
         if self._server.connections:
             message = f"{len(self._server.connections)} connections were left open"

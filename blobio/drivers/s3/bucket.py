@@ -1,11 +1,13 @@
-"""One bucket: where it is, and a `send` that follows it to its region."""
+"""One bucket: where it is, a `send` that follows it to its region, and the uploads open in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 from blobio.config import S3Config
 from blobio.drivers.s3 import settings
@@ -13,14 +15,16 @@ from blobio.drivers.s3.addressing import Endpoint, is_region, locate
 from blobio.drivers.s3.auth import S3Signer
 from blobio.drivers.s3.errors import error_body
 from blobio.drivers.s3.wire import Wire
-from blobio.errors import InvalidConfig
+from blobio.errors import BlobError, InvalidConfig
 from blobio.transport.base import Transport
 from blobio.transport.message import Request, Response
 
-__all__ = ["Bucket", "Build", "other_region"]
+__all__ = ["Bucket", "Build", "Unfinished", "other_region"]
 
 Build: TypeAlias = Callable[[Wire], Request]
 """Makes a request for wherever the bucket turns out to be."""
+
+_logger: Final = logging.getLogger("blobio.drivers.s3")
 
 _MOVES: Final = 2
 _REDIRECTS: Final = frozenset({301, 302, 307, 308, 400})
@@ -38,9 +42,21 @@ def other_region(response: Response, current: str) -> str | None:
     return region if region and region != current and is_region(region) else None
 
 
+class Unfinished(Protocol):
+    """An upload that is begun, and neither published nor taken back."""
+
+    def abort(self) -> Awaitable[None]:
+        """Take it back."""
+        ...
+
+
 @final
 class Bucket:
     """Sends requests for one bucket.
+
+    Attributes:
+        unfinished: Uploads that the store keeps parts of; `aclose` takes back those that could not
+            be taken back before, because the store refused it or somebody cancelled it.
 
     Args:
         name: The bucket.
@@ -53,6 +69,7 @@ class Bucket:
         self.name = name
         self.config = config
         self.signer = signer
+        self.unfinished: set[Unfinished] = set()
         self._transport = transport
         self._wire: Wire | None = None
         self._endpoint_url = config.endpoint_url
@@ -107,9 +124,15 @@ class Bucket:
         return await self.wire()
 
     async def aclose(self) -> None:
-        """Release what this bucket owns; the pool stays open."""
-        await self.signer.aclose()
-        await self._transport.aclose()
+        """Take back what is unfinished and release what this bucket owns; the pool stays open."""
+        for upload in list(self.unfinished):
+            try:
+                await upload.abort()
+            except BlobError as error:
+                _logger.warning("an upload to s3://%s is left behind: %s", self.name, error)
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(self._transport.aclose)
+            closing.push_async_callback(self.signer.aclose)
 
     def _find(self) -> Wire:
         place = settings.look_up(self.config)

@@ -201,7 +201,7 @@ async def _copy_by_parts(
 ) -> PutResult:
     """Copy by UploadPartCopy, every part pinned to the version of the source.
 
-    Cancelled or failed, the upload is aborted.
+    Cancelled or failed, the upload is aborted; where that fails too, when the bucket is closed.
     """
     description = dict(plan.replacement or {})
     description |= await _tags(source)

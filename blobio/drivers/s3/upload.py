@@ -87,7 +87,7 @@ async def _create(
 
 @final
 class S3Upload:
-    """An `Upload`.
+    """An `Upload`, one of its bucket's `unfinished` until it is published or taken back.
 
     Attributes:
         target: The upload's identity at the store.
@@ -107,7 +107,7 @@ class S3Upload:
         self._token = token
         self._mode = mode
         self._operation = operation
-        self._is_over = False
+        bucket.unfinished.add(self)
         self._subject = f"s3://{bucket.name}/{target.key}"
 
     async def put_part(self, index: int, offset: int, body: Body) -> PartToken:  # noqa: ARG002 - a part is placed by its number
@@ -144,24 +144,24 @@ class S3Upload:
             own = await writing.settle_fault(self._claim(size), fault)
             if own is None:
                 raise
-            self._is_over = True
+            self._end()
             return own
         return await self._settle(response, pieces, size)
 
     async def abort(self) -> None:
         """Drop the upload: 1 DELETE, none after `complete` returned or an earlier abort."""
-        if self._is_over:
+        if self not in self._bucket.unfinished:
             return
         response = await self._bucket.send(lambda wire: multipart.abort_request(wire, self.target))
         if response.status != _NOT_FOUND:
             raise_for(response, operation=self._operation, subject=self._subject)
-        self._is_over = True
+        self._end()
 
     async def _settle(self, response: Response, pieces: list[Part], size: int) -> PutResult:
         root = markup.root_name(response.body)
         if response.status < 300 and root != "Error":  # noqa: PLR2004 - first status that fails
             result = self._published(response, pieces)
-            self._is_over = True
+            self._end()
             return result
         error = self._error(response)
         if isinstance(error, UploadLost):
@@ -170,7 +170,7 @@ class S3Upload:
                 own = await writing.is_own(self._claim(size))
             except BlobError as unknown:
                 raise writing.outcome_unknown(error, self._subject) from unknown
-            self._is_over = True
+            self._end()
             if own is None:
                 raise error
             return own
@@ -180,8 +180,11 @@ class S3Upload:
             with contextlib.suppress(BlobError):
                 await self.abort()
             raise
-        self._is_over = True
+        self._end()
         return result
+
+    def _end(self) -> None:
+        self._bucket.unfinished.discard(self)
 
     def _claim(self, size: int) -> writing.Claim:
         return writing.Claim(self._bucket, self.target.key, self._token, self._mode, size)

@@ -20,7 +20,7 @@ from blobio.transport.message import Request, Response
 from blobio.transport.mock import Step, reply
 from blobio.url import BlobUrl
 from blobio.values import CreateOnly, MetaPatch, PutOptions, ReplaceIf, Version
-from tests.unit.drivers.s3.kit import STORE, error, found, lost, methods, scripted, token_of
+from tests.unit.drivers.s3.kit import FAST, STORE, error, found, lost, methods, scripted, token_of
 
 SOURCE = BlobUrl("s3", "other", "dir/src")
 CREATE = PutOptions(mode=CreateOnly())
@@ -204,6 +204,7 @@ class ByParts:
         self.source = source
         self.bad_part = 0
         self.completion: Response | None = None
+        self.refused_aborts = 0
 
     def __call__(self, request: Request) -> Step:
         if request.method == "HEAD":
@@ -214,6 +215,9 @@ class ByParts:
             return _result("InitiateMultipartUploadResult", "<UploadId>UP</UploadId>")
         if request.method == "POST" and self.completion is not None:
             return self.completion
+        if request.method == "DELETE" and self.refused_aborts:
+            self.refused_aborts -= 1
+            return error(503, "SlowDown")
         return {"GET": TAGS, "DELETE": reply(204), "POST": COMPLETED}[request.method]
 
     def _part(self, number: int) -> Step:
@@ -276,6 +280,36 @@ async def test_source_that_changes_between_parts_aborts_the_copy() -> None:
         await driver.copy(SOURCE, "k", PutOptions())
     assert methods(mock)[-1] == "DELETE"
     assert "POST" not in methods(mock)[2:]
+
+
+async def test_copy_that_could_not_be_taken_back_is_when_the_driver_closes() -> None:
+    """The store refused every attempt of the abort."""
+    store = ByParts()
+    store.bad_part, store.refused_aborts = 2, FAST.attempts
+    driver, mock = scripted(store, limits=SMALL)
+    with pytest.raises(VersionMismatch):
+        await driver.copy(SOURCE, "k", PutOptions())
+    assert store.refused_aborts == 0
+    before = methods(mock).count("DELETE")
+
+    await driver.aclose()
+    await driver.aclose()
+
+    assert methods(mock).count("DELETE") == before + 1
+
+
+async def test_upload_that_stays_behind_is_told_and_holds_nothing_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = ByParts()
+    store.bad_part, store.refused_aborts = 2, 100
+    driver, _ = scripted(store, limits=SMALL)
+    with pytest.raises(VersionMismatch):
+        await driver.copy(SOURCE, "k", PutOptions())
+
+    await driver.aclose()
+
+    assert "an upload to s3://bucket is left behind" in caplog.text
 
 
 async def test_large_copy_that_loses_aborts() -> None:
