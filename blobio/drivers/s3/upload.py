@@ -169,6 +169,9 @@ class S3Upload:
             try:
                 own = await writing.is_own(self._claim(size))
             except BlobError as unknown:
+                if isinstance(unknown, NotFound) and not response.ambiguous:
+                    self._end()
+                    raise error from None
                 raise writing.outcome_unknown(error, self._subject) from unknown
             self._end()
             if own is None:

@@ -143,12 +143,10 @@ async def is_own(claim: Claim) -> PutResult | None:
     """Return what our write left if the object there carries our token, else None: 1 HEAD.
 
     Raises:
+        NotFound: There is no object: ours is not there, or not any more.
         BlobError: The object could not be looked at.
     """
-    try:
-        headers = (await head_reply(claim.bucket, claim.key)).headers
-    except NotFound:
-        return None
+    headers = (await head_reply(claim.bucket, claim.key)).headers
     if claim.token is None or write_token(headers) != claim.token:
         return None
     if claim.size is not None and headers.get("content-length") != str(claim.size):
@@ -174,13 +172,13 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         try:
             own = await is_own(claim)
         except BlobError as unknown:
-            if isinstance(error, (Conflict, AlreadyExists)):
+            # If nothing is there, what refused us may have been ours and be removed since.
+            is_clear = isinstance(unknown, NotFound) and not response.ambiguous
+            if isinstance(error, (Conflict, AlreadyExists)) and not is_clear:
                 raise outcome_unknown(error, claim.subject) from unknown
             raise error from unknown
         if own is not None:
             return own
-    if isinstance(error, (Conflict, AlreadyExists)):
-        error.ambiguous = False  # nothing of ours is there, and none can come any more
     if isinstance(error, ConcurrentWrite) and isinstance(claim.mode, ReplaceIf):
         await _check_still(claim, claim.mode.version)
     raise error
@@ -211,7 +209,7 @@ def outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
     message = (
         f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
         f"answered {error.status} {error.code or '(no code)'}, which may be the echo of our own "
-        "success, and reading back failed: look at the object before trying again"
+        "success, and reading back showed nothing: look at the object before trying again"
     )
     unknown = RequestFailed(
         message,

@@ -18,7 +18,7 @@ from blobio.errors import (
 )
 from blobio.transport.message import Request, Response
 from blobio.transport.mock import Step
-from blobio.values import CreateOnly, PutOptions, PutResult, ReplaceIf, Version
+from blobio.values import CreateOnly, PutOptions, PutResult, ReplaceIf, Version, WriteMode
 from tests.unit.drivers.s3.kit import (
     STORE,
     error,
@@ -309,10 +309,31 @@ async def test_refused_overwrite_after_a_lost_reply_leaves_the_outcome_open() ->
     assert caught.value.ambiguous
 
 
-async def test_conflict_that_is_no_echo_leaves_nothing_open() -> None:
+async def test_conflict_with_another_blob_may_hide_a_success_that_was_replaced() -> None:
     driver, _ = scripted([lost(), error(412, "PreconditionFailed"), found("another")])
 
     with pytest.raises(VersionMismatch) as caught:
         await driver.put("k", b"data", REPLACE)
 
+    assert caught.value.ambiguous
+
+
+async def test_conflict_without_a_lost_reply_leaves_nothing_open() -> None:
+    driver, _ = scripted([error(412, "PreconditionFailed"), found("another")])
+
+    with pytest.raises(VersionMismatch) as caught:
+        await driver.put("k", b"data", REPLACE)
+
     assert not caught.value.ambiguous
+
+
+@pytest.mark.parametrize("mode", [CreateOnly(), ReplaceIf(Version('"old"'))])
+async def test_own_success_that_was_removed_since_is_no_conflict(mode: WriteMode) -> None:
+    """The first attempt may have been done, have refused the second and be gone by now."""
+    gone = Response(status=404, headers={})
+    driver, _ = scripted([lost(), error(412, "PreconditionFailed"), gone])
+
+    with pytest.raises(RequestFailed, match="outcome unknown") as caught:
+        await driver.put("k", b"data", PutOptions(mode=mode))
+
+    assert caught.value.ambiguous
