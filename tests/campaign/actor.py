@@ -249,6 +249,9 @@ class Actor:
             # It was complete, the reply was lost, and a rival has replaced it since: nobody can
             # tell that from an upload that was dropped.
             return True
+        if "outcome unknown" in str(error) and self.plan.struck and not self.role.is_alone:
+            # What refused the second attempt is gone: it may have been ours, and a rival's removal.
+            return True
         if type(error) not in _FAULT_ERRORS:
             self.fail(f"not an error that a fault explains: {error!r}")
         if not self.plan.struck:

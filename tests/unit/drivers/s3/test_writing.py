@@ -327,6 +327,16 @@ async def test_conflict_without_a_lost_reply_leaves_nothing_open() -> None:
     assert not caught.value.ambiguous
 
 
+async def test_nothing_to_replace_after_a_lost_reply_is_a_conflict() -> None:
+    gone = Response(status=404, headers={})
+    driver, _ = scripted([lost(), error(404, "NoSuchKey"), gone])
+
+    with pytest.raises(VersionMismatch) as caught:
+        await driver.put("k", b"data", REPLACE)
+
+    assert caught.value.ambiguous
+
+
 @pytest.mark.parametrize("mode", [CreateOnly(), ReplaceIf(Version('"old"'))])
 async def test_own_success_that_was_removed_since_is_no_conflict(mode: WriteMode) -> None:
     """The first attempt may have been done, have refused the second and be gone by now."""
