@@ -16,6 +16,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
 
 from blobio.config import GcsConfig, HttpConfig
+from blobio.drivers.gcs.keyfiles import from_file
 from blobio.errors import InvalidConfig, Unauthenticated, Unsupported, redact
 from blobio.transport.message import Request
 from blobio.transport.signing import SingleFlight
@@ -212,9 +213,7 @@ def _load(config: GcsConfig, request: AuthRequest) -> google.auth.credentials.Cr
     from google.auth import impersonated_credentials
 
     if config.credentials_file is not None:
-        found, _ = google.auth.load_credentials_from_file(
-            config.credentials_file, scopes=[SCOPE], request=request
-        )
+        found: object = from_file(config.credentials_file, SCOPE)
     else:
         found, _ = google.auth.default(scopes=[SCOPE], request=request)
     if config.impersonate is not None:

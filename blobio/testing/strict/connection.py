@@ -189,6 +189,8 @@ class Connection(asyncio.Protocol):
         strike = fault.strike
         if strike is Strike.DAMAGE_REQUEST:
             body = _flip(body, fault.at)
+        elif strike in (Strike.PARTLY, Strike.PARTLY_LOST):
+            body = body[: int(len(body) * fault.at)]
         elif strike is Strike.IGNORE_RANGE:
             kept = {name: value for name, value in head.headers.items() if name != "range"}
             self._send(head, self._desk.perform(replace(head, headers=kept), body, signed=head))
@@ -199,7 +201,7 @@ class Connection(asyncio.Protocol):
             answer = self._desk.perform(head, body)
         if strike in _REPLY_LOST:
             self._desk.begun_in_the_dark(answer)
-        if strike is Strike.DROP_REPLY:
+        if strike in (Strike.DROP_REPLY, Strike.PARTLY_LOST):
             self._end(fault)
         elif strike is Strike.FAIL_AFTER:
             self._send(head, self._desk.refuse(fault))

@@ -23,6 +23,8 @@ class Strike(Enum):
     DELAY = "everything takes a little longer"
     TWICE = "the request arrives twice; the second reply goes back"
 
+    PARTLY = "a part of the request's body arrives, and what the store makes of it goes back"
+    PARTLY_LOST = "a part of the request's body arrives, then the connection is reset"
     DROP_REPLY = "the store acts, then the connection is reset without a reply"
     FAIL_AFTER = "the store acts, then a status that means failure comes"
     STALL_REPLY = "the store acts, then the reply stops"
