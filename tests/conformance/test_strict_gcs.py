@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from operator import attrgetter
+from typing import Final
 
 import pytest
 
@@ -12,6 +15,7 @@ from blobio.url import BlobUrl
 ROOT = BlobUrl("gs", "conformance", "")
 CAPABILITIES = capabilities_of(ROOT, Config(gcs=GcsConfig(anonymous=True)))
 LACKS = {Feature.NEWLINES: "Google Cloud Storage itself has no such keys, and neither has this"}
+_WRITES_IN_PARTS: Final = re.compile("part|complete|abort|cancel|upload")
 
 
 @pytest.mark.parametrize("case", cases(CAPABILITIES, LACKS), ids=attrgetter("name"))
@@ -22,3 +26,19 @@ async def test_gcs_driver_on_the_strict_server(case: Case) -> None:
             await case.run(harness)
 
         assert not [key for key in bucket.objects if key.startswith(".blobio-components/")]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in cases(CAPABILITIES, LACKS) if _WRITES_IN_PARTS.search(case.name)],
+    ids=attrgetter("name"),
+)
+async def test_gcs_driver_with_one_session_for_all_parts(case: Case) -> None:
+    async with StrictGcs() as server:
+        server.make_bucket(ROOT.authority)
+        config = server.config()
+        config = replace(config, gcs=replace(config.gcs, parallel_uploads=False))
+        async with open_harness(ROOT, config) as harness:
+            await case.run(harness)
+
+        assert server.requests["objects.compose"] == 0
