@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -37,14 +37,16 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    *, parallel_uploads: bool = True, rewrite_bytes: int = 1 << 62, gcs: GcsConfig | None = None
+    *,
+    parallel_uploads: bool = True,
+    rewrite_bytes: int = 1 << 62,
+    tune: Callable[[GcsConfig], GcsConfig] = lambda config: config,
 ) -> AsyncIterator[Site]:
     """Start a server with one bucket, and a driver for it."""
     async with StrictGcs(rewrite_bytes=rewrite_bytes) as server:
         bucket = server.make_bucket("bucket")
         config = server.config()
-        settings = gcs or config.gcs
-        settings = replace(settings, endpoint_url=server.url, parallel_uploads=parallel_uploads)
+        settings = tune(replace(config.gcs, parallel_uploads=parallel_uploads))
         config = replace(config, gcs=settings, retry=FAST)
         async with open_harness(BlobUrl("gs", "bucket", ""), config) as harness:
             yield Site(harness.driver, bucket, server)

@@ -85,7 +85,7 @@ class Claim:
 async def put(bucket: Bucket, key: str, body: Body, options: PutOptions) -> PutResult:
     """Write a whole blob: 1 POST, or a resumable session for a large one.
 
-    If a lost reply has to be resolved, 1 GET of the resource more.
+    If a lost reply or a refusal has to be resolved, 1 GET of the resource more.
     """
     subject = bucket.subject(key)
     if len(body) > MAX_PUT_BYTES:
@@ -201,18 +201,20 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> Resource
         BlobError: `error`, or `RequestFailed` with `ambiguous` set if the outcome cannot be found
             out.
     """
-    # Proxies and connection pools resend too: any second attempt may meet the first one's success.
+    is_conflict = isinstance(error, (Conflict, AlreadyExists))
     may_be_echo = response.ambiguous or response.attempts > 1
-    if claim.token is not None and (may_be_echo or response.status >= _FIRST_SERVER_ERROR):
+    # Proxies resend too, unseen: a conflict is looked into even if this was the first attempt.
+    looks = may_be_echo or is_conflict or response.status >= _FIRST_SERVER_ERROR
+    if claim.token is not None and looks:
         try:
             own = await is_own(claim)
         except BlobError as unknown:
-            if isinstance(error, (Conflict, AlreadyExists)):
+            if is_conflict and may_be_echo:
                 raise _outcome_unknown(error, claim.subject) from unknown
             raise error from unknown
         if own is not None:
             return own
-    if isinstance(error, (Conflict, AlreadyExists)):
+    if is_conflict:
         error.ambiguous = False  # nothing of ours is there, and none can come any more
     raise error
 
