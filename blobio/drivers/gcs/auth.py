@@ -178,6 +178,8 @@ class _Source:
             found = self._found or _load(self._config, request)
             found.refresh(request)
             self._found = found
+        except InvalidConfig:
+            raise
         except DefaultCredentialsError as error:
             raise Unauthenticated(_nothing_found(self._config, error)) from None
         except (GoogleAuthError, OSError) as error:
