@@ -278,7 +278,7 @@ async def test_components_that_cannot_be_removed_do_not_undo_the_write(
 ) -> None:
     async with open_site() as site:
         refused = Fault(Strike.REFUSE, status=403, code="forbidden")
-        striking(site.server, "objects.delete", [refused])
+        striking(site.server, "objects.delete", [refused])  # a single one goes by itself
         begun = await site.driver.begin_upload("blob", PutOptions())
         token = await begun.put_part(0, 0, b"bytes")
         await begun.complete([token], size=5)

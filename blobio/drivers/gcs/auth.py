@@ -124,7 +124,7 @@ class GoogleSigner:
 
 @final
 class _Source:
-    """google-auth's credentials, loaded at first use. Blocks; one call at a time."""
+    """google-auth's credentials, loaded at first use. Blocks."""
 
     def __init__(self, config: GcsConfig, http: HttpConfig) -> None:
         self._config = config

@@ -26,11 +26,12 @@ _STATUS: Final = re.compile(rb"(?m)^HTTP/1\.[01] (\d{3})\b")
 def batch_request(wire: Wire, keys: Sequence[str]) -> Request:
     """Return one request that deletes `keys`."""
     boundary = secrets.token_hex(16)
+    payer = wire.payer()
     parts = [
         (
             f"--{boundary}\r\ncontent-type: application/http\r\ncontent-id: <{number}>\r\n\r\n"
             f"DELETE {wire.endpoint.object_path(key)} HTTP/1.1\r\n"
-            + "".join(f"{name}: {value}\r\n" for name, value in wire.delete(key).headers.items())
+            + "".join(f"{name}: {value}\r\n" for name, value in payer.items())
             + "\r\n\r\n"
         )
         for number, key in enumerate(keys)
@@ -38,7 +39,7 @@ def batch_request(wire: Wire, keys: Sequence[str]) -> Request:
     return Request(
         method="POST",
         url=wire.endpoint.batch_url(),
-        headers={"content-type": f"multipart/mixed; boundary={boundary}"},
+        headers={**payer, "content-type": f"multipart/mixed; boundary={boundary}"},
         body="".join([*parts, f"--{boundary}--\r\n"]).encode(),
         operation="delete",
         subject=wire.subject(""),

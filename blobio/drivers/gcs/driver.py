@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from blobio.drivers.base import GetResult, Upload
-from blobio.drivers.gcs import copying, deleting, listing, reading, sequential, writing
+from blobio.drivers.gcs import copying, deleting, listing, reading, removing, sequential, writing
 from blobio.drivers.gcs.addressing import locate
 from blobio.drivers.gcs.auth import GoogleSigner, check_privacy
 from blobio.drivers.gcs.bucket import Bucket
-from blobio.drivers.gcs.errors import error_for, raise_for
+from blobio.drivers.gcs.errors import raise_for
 from blobio.drivers.gcs.judge import judge
 from blobio.drivers.gcs.signing import MAX_EXPIRES_S, Draft
 from blobio.drivers.gcs.upload import ComposedUpload
 from blobio.drivers.gcs.wire import Wire
 from blobio.drivers.registry import DriverServices
-from blobio.drivers.window import for_each
-from blobio.errors import BlobError, InvalidConfig, IsDirectory, NotFound, Unsupported
-from blobio.transport.message import Response
+from blobio.errors import InvalidConfig, IsDirectory, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
@@ -38,8 +36,6 @@ from blobio.values import (
 
 __all__ = ["CAPABILITIES", "GcsDriver"]
 
-_DELETES_IN_FLIGHT: Final = 16
-_FIRST_FAILURE: Final = 300
 _SIGNED_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 CAPABILITIES: Final = Capabilities(
@@ -119,14 +115,7 @@ class GcsDriver:
             raise ValueError(message)
         for key in keys:
             self._need_key(key, "delete")
-        unique = list(dict.fromkeys(keys))
-        results: dict[str, DeleteResult] = {}
-        if len(unique) > 1:
-            results = {result.key: result for result in await self._delete_batch(unique)}
-        single = [key for key in unique if _may_pass(results.get(key))]
-        outcomes = await for_each(self._delete_one, single, _DELETES_IN_FLIGHT)
-        results |= {result.key: result for result in outcomes}
-        return [results[key] for key in keys]
+        return await removing.delete_batch(self._bucket, keys)
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:
         """Copy within Google Cloud Storage: 1 GET, then as many POSTs as rewriting takes."""
@@ -204,29 +193,3 @@ class GcsDriver:
         if not key:
             url = self._bucket.subject("")
             raise IsDirectory(f"{url} is a bucket, not a blob", url=url, operation=operation)
-
-    async def _delete_batch(self, keys: Sequence[str]) -> list[DeleteResult]:
-        subject = self._bucket.subject("")
-        response = await self._bucket.send(deleting.batch_request(self._bucket.wire, keys))
-        raise_for(response, operation="delete", subject=subject)
-        replies = deleting.parse_batch(response, len(keys), subject)
-        return [self._deleted(key, reply) for key, reply in zip(keys, replies, strict=True)]
-
-    async def _delete_one(self, key: str) -> DeleteResult:
-        return self._deleted(key, await self._bucket.send(self._bucket.wire.delete(key)))
-
-    def _deleted(self, key: str, reply: Response) -> DeleteResult:
-        """Return what became of a key: one that an earlier attempt may have deleted is deleted."""
-        if reply.status < _FIRST_FAILURE:
-            return DeleteResult(key=key)
-        error = error_for(reply, operation="delete", subject=self._bucket.subject(key))
-        if isinstance(error, NotFound) and reply.attempts > 1:
-            return DeleteResult(key=key)
-        return DeleteResult(key=key, error=error)
-
-
-def _may_pass(result: DeleteResult | None) -> bool:
-    """Tell if a key needs a DELETE of its own: it was not in the batch, or failed for now."""
-    if result is None:
-        return True
-    return isinstance(result.error, BlobError) and result.error.retryable

@@ -9,7 +9,6 @@ condition of the write.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from functools import reduce
@@ -19,6 +18,7 @@ from blobio import checksum
 from blobio.drivers.gcs import writing
 from blobio.drivers.gcs.bucket import Bucket
 from blobio.drivers.gcs.errors import raise_for
+from blobio.drivers.gcs.removing import delete_all
 from blobio.drivers.gcs.resource import Resource, parse, put_result
 from blobio.drivers.gcs.wire import Component
 from blobio.drivers.gcs.writing import Claim
@@ -33,7 +33,6 @@ MOST_SOURCES: Final = 32
 
 _logger: Final = logging.getLogger("blobio.drivers")
 _IN_FLIGHT: Final = 16
-_IN_THREAD_BYTES: Final = 4 << 20
 _NOT_FOUND: Final = 404
 
 
@@ -69,20 +68,16 @@ class ComposedUpload:
         self._check()
         name = f"{self.prefix}{index:05}"
         self._names.add(name)
-        if len(body) > _IN_THREAD_BYTES:
-            request = await asyncio.to_thread(self._bucket.wire.component, name, body)
-        else:
-            request = self._bucket.wire.component(name, body)
+        crc32c, request = await writing.build_put(self._bucket, name, body, PutOptions(), None)
         response = await self._bucket.send(request)
         raise_for(response, operation="put", subject=self._claim.subject)
         found = parse(response.body, self._claim.subject, "put")
-        crc32c = checksum.crc32c(body)
         await writing.confirm(self._bucket, name, found, crc32c)
         self._components[index] = self._component(name, found, len(body), crc32c)
         return self._table.add(index, offset, len(body))
 
     async def complete(self, parts: Sequence[PartToken], *, size: int) -> PutResult:
-        """Publish: 1 POST for up to 32 parts, 1 more for each further 32; 1 DELETE a component.
+        """Publish: 1 POST for up to 32 parts, more for more, then 1 for each 100 to delete them.
 
         If a lost reply has to be resolved, 1 GET of the resource more.
         """
@@ -106,7 +101,7 @@ class ComposedUpload:
         return put_result(found)
 
     async def abort(self) -> None:
-        """Delete the components that are left: 1 DELETE each, none after `complete` returned."""
+        """Delete the components that are left: 1 POST for each 100, none after `complete`."""
         self._is_over = True
         await self._remove_all()
 
@@ -141,13 +136,15 @@ class ComposedUpload:
             )
 
     async def _remove_all(self) -> None:
-        async def remove(name: str) -> None:
-            response = await self._bucket.send(self._bucket.wire.delete(name))
-            if response.status != _NOT_FOUND:
-                raise_for(response, operation="delete", subject=self._bucket.subject(name))
-            self._names.discard(name)
-
-        await for_each(remove, sorted(self._names), _IN_FLIGHT)
+        """Delete what may be there, each whatever becomes of the others; raise the last failure."""
+        failure: Exception | None = None
+        for result in await delete_all(self._bucket, sorted(self._names)):
+            if result.error is None or isinstance(result.error, NotFound):
+                self._names.discard(result.key)
+            else:
+                failure = result.error
+        if failure is not None:
+            raise failure
 
     def _lost(self) -> UploadLost:
         message = (

@@ -18,7 +18,7 @@ from blobio.drivers.gcs import resource as r
 from blobio.drivers.gcs.addressing import Endpoint, check_key, query_string
 from blobio.transport.message import Request
 from blobio.transport.ranges import range_header
-from blobio.values import Body, GetOptions, Overwrite, PutOptions, Version, WriteMode
+from blobio.values import Body, GetOptions, PutOptions, Version, WriteMode
 
 __all__ = ["Component", "Wire"]
 
@@ -78,7 +78,7 @@ class Wire:
         https://docs.cloud.google.com/storage/docs/transcoding, read 2026-11-27.
         """
         pairs = [("alt", "media"), *self._generation(key, options.version, "get")]
-        headers = {**self._payer(), "accept-encoding": "gzip"}
+        headers = {**self.payer(), "accept-encoding": "gzip"}
         if options.range is not None:
             headers["range"] = range_header(options.range)
         return Request(
@@ -90,13 +90,15 @@ class Wire:
             subject=self.subject(key),
         )
 
-    def put(self, key: str, body: Body, options: PutOptions, token: str | None) -> Request:
+    def put(
+        self, key: str, body: Body, options: PutOptions, token: str | None, crc32c: int
+    ) -> Request:
         """objects.insert in one request: the resource, with the checksum of the bytes, then these.
 
         The boundary is random, so that no content can end its part early.
         """
         described = self.described(key, options, token)
-        described["crc32c"] = checksum.to_base64(checksum.crc32c(body))
+        described["crc32c"] = checksum.to_base64(crc32c)
         boundary = secrets.token_hex(16)
         kind = options.content_type or _OCTETS
         start = (
@@ -107,7 +109,7 @@ class Wire:
             method="POST",
             url=self.endpoint.upload_url(self._insert_query("multipart", key, options.mode)),
             headers={
-                **self._payer(),
+                **self.payer(),
                 "content-type": f"multipart/related; boundary={boundary}",
             },
             body=b"".join((start, body, f"\r\n--{boundary}--\r\n".encode())),
@@ -125,7 +127,7 @@ class Wire:
         described = self.described(key, options, token)
         if crc32c is not None:
             described["crc32c"] = checksum.to_base64(crc32c)
-        headers = {**self._payer(), **_JSON, "x-upload-content-type": _OCTETS}
+        headers = {**self.payer(), **_JSON, "x-upload-content-type": _OCTETS}
         if options.content_type is not None:
             headers["x-upload-content-type"] = options.content_type
         return Request(
@@ -145,7 +147,7 @@ class Wire:
         Bytes are not sent again by the transport: what has arrived has to be asked for before.
         """
         pairs = [("uploadType", "resumable"), ("name", key), ("upload_id", upload_id)]
-        headers = self._payer()
+        headers = self.payer()
         if content_range:
             headers["content-range"] = content_range
         return Request(
@@ -242,10 +244,6 @@ class Wire:
             described["storageClass"] = self.config.storage_class
         return described
 
-    def component(self, key: str, body: Body) -> Request:
-        """objects.insert of a component, by a name that nobody else uses."""
-        return self.put(key, body, PutOptions(mode=Overwrite()), None)
-
     def _insert_query(self, kind: str, key: str, mode: WriteMode) -> str:
         pairs = [("uploadType", kind), ("name", key)]
         pairs += r.conditions(mode, "put", self.subject(key))
@@ -261,7 +259,8 @@ class Wire:
     def _kms(self, name: str) -> list[tuple[str, str]]:
         return [(name, self.config.kms_key_name)] if self.config.kms_key_name else []
 
-    def _payer(self) -> dict[str, str]:
+    def payer(self) -> dict[str, str]:
+        """Return the header that says who pays, if the settings name a project."""
         project = self.config.user_project
         return {} if project is None else {"x-goog-user-project": project}
 
@@ -276,7 +275,7 @@ class Wire:
         return Request(
             method=method,
             url=url,
-            headers=self._payer() if body is None else {**self._payer(), **_JSON},
+            headers=self.payer() if body is None else {**self.payer(), **_JSON},
             body=b"" if body is None else json.dumps(body).encode(),
             operation=operation,
             subject=self.subject(key),

@@ -37,6 +37,7 @@ from blobio.values import Body, Overwrite, PutOptions, PutResult, WriteMode
 __all__ = [
     "MAX_PUT_BYTES",
     "Claim",
+    "build_put",
     "confirm",
     "is_own",
     "new_token",
@@ -95,13 +96,22 @@ async def put(bucket: Bucket, key: str, body: Body, options: PutOptions) -> PutR
         claim = Claim(bucket, key, new_token(), options.mode)
         return await _put_large(claim, body, options)
     token = None if isinstance(options.mode, Overwrite) else new_token()
-    if len(body) > _IN_THREAD_BYTES:
-        request = await asyncio.to_thread(bucket.wire.put, key, body, options, token)
-    else:
-        request = bucket.wire.put(key, body, options, token)
+    crc32c, request = await build_put(bucket, key, body, options, token)
     found = await send_write(Claim(bucket, key, token, options.mode), request)
-    await confirm(bucket, key, found, checksum.crc32c(body))
+    await confirm(bucket, key, found, crc32c)
     return put_result(found)
+
+
+async def build_put(
+    bucket: Bucket, key: str, body: Body, options: PutOptions, token: str | None
+) -> tuple[int, Request]:
+    """Return the CRC32C of `body` and the request that writes it; off the loop for a large one."""
+
+    def build() -> tuple[int, Request]:
+        crc32c = checksum.crc32c(body)
+        return crc32c, bucket.wire.put(key, body, options, token, crc32c)
+
+    return await asyncio.to_thread(build) if len(body) > _IN_THREAD_BYTES else build()
 
 
 async def _put_large(claim: Claim, body: Body, options: PutOptions) -> PutResult:

@@ -49,7 +49,7 @@ def test_a_read_asks_for_the_stored_bytes_of_one_generation() -> None:
 
 def test_a_write_carries_resource_checksum_and_condition() -> None:
     options = PutOptions(mode=CreateOnly(), content_type="text/x", metadata={"colour": "grün"})
-    request = WIRE.put("a?b", b"hello", options, "token")
+    request = WIRE.put("a?b", b"hello", options, "token", 0x9A71BB4C)
 
     assert request.url == (
         f"{HOST}/upload/storage/v1/b/bucket/o?uploadType=multipart&name=a%3Fb&ifGenerationMatch=0"
@@ -67,7 +67,7 @@ def test_a_write_carries_resource_checksum_and_condition() -> None:
 
 
 def test_two_writes_have_two_boundaries() -> None:
-    first, second = (WIRE.put("a", b"x", PutOptions(), None) for _ in range(2))
+    first, second = (WIRE.put("a", b"x", PutOptions(), None, 0) for _ in range(2))
 
     assert first.headers["content-type"] != second.headers["content-type"]
 
@@ -98,7 +98,7 @@ def test_a_rewrite_names_both_ends_and_where_it_is() -> None:
 
 def test_settings_of_new_objects_go_along() -> None:
     config = GcsConfig(kms_key_name="projects/p/k", storage_class="NEARLINE", user_project="payer")
-    request = Wire(locate("bucket", None), config).put("a", b"", PutOptions(), None)
+    request = Wire(locate("bucket", None), config).put("a", b"", PutOptions(), None, 0)
 
     assert request.url.endswith("&kmsKeyName=projects%2Fp%2Fk")
     assert b'"storageClass": "NEARLINE"' in bytes(request.body)
@@ -110,7 +110,7 @@ def test_a_version_of_another_store_is_no_generation(version: str) -> None:
     with pytest.raises(VersionMismatch):
         WIRE.get("a", GetOptions(version=Version(version)))
     with pytest.raises(VersionMismatch):
-        WIRE.put("a", b"", PutOptions(mode=ReplaceIf(Version(version))), None)
+        WIRE.put("a", b"", PutOptions(mode=ReplaceIf(Version(version))), None, 0)
 
 
 @pytest.mark.parametrize("key", ["x" * 1025, "é" * 513, ".", "..", "a\nb", "a\rb", "\udc80"])
@@ -134,7 +134,7 @@ def test_what_is_no_endpoint_is_refused(url: str) -> None:
 @pytest.mark.parametrize("metadata", [{"blobio-write": "x"}, {"Upper": "x"}, {"a b": "x"}])
 def test_metadata_that_would_not_come_back_is_refused(metadata: dict[str, str]) -> None:
     with pytest.raises(Unsupported):
-        WIRE.put("a", b"", PutOptions(metadata=metadata), None)
+        WIRE.put("a", b"", PutOptions(metadata=metadata), None, 0)
 
 
 def test_ranges_of_a_session() -> None:
