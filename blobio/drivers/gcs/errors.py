@@ -7,6 +7,7 @@ Reasons as listed at https://docs.cloud.google.com/storage/docs/json_api/v1/stat
 from __future__ import annotations
 
 import json
+import re
 from typing import Final, NamedTuple
 
 from blobio.errors import (
@@ -97,7 +98,8 @@ _CHANGES: Final = frozenset({"put", "copy", "patch", "delete"})
 _RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 _BAD_REQUEST: Final = 400
 _MAX_MESSAGE: Final = 500
-_MAX_REASON: Final = 100
+# A word: what else comes may be anything, and reasons are shown as they are.
+_REASON: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,99}")
 _FIRST_FAILURE: Final = 300
 
 
@@ -115,7 +117,7 @@ def error_body(body: bytes) -> ErrorBody:
     first: object = details[0] if isinstance(details, list) and details else None
     reason, message = _get(first, "reason"), _get(error, "message")
     return ErrorBody(
-        _shown(reason)[:_MAX_REASON] if isinstance(reason, str) else "",
+        reason if isinstance(reason, str) and _REASON.fullmatch(reason) else "",
         _shown(message) if isinstance(message, str) else "",
     )
 

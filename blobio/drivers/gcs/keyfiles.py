@@ -85,7 +85,7 @@ def _external(info: _Info, scopes: list[str]) -> object:
 def _external_user(info: _Info, scopes: list[str]) -> object:
     from google.auth import external_account_authorized_user
 
-    return external_account_authorized_user.Credentials.from_info(info, scopes=scopes)
+    return external_account_authorized_user.Credentials.from_info({"scopes": scopes, **info})
 
 
 _LOADERS: Final[Mapping[str, _Loader]] = {

@@ -25,6 +25,7 @@ from blobio.drivers.gcs.writing import Claim
 from blobio.drivers.parts import PartTable
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, NotFound, RequestFailed, UploadLost
+from blobio.transport.retry import is_refusal
 from blobio.values import Body, PartToken, PutOptions, PutResult
 
 __all__ = ["MOST_SOURCES", "ComposedUpload", "groups"]
@@ -70,6 +71,8 @@ class ComposedUpload:
         self._names.add(name)
         crc32c, request = await writing.build_put(self._bucket, name, body, PutOptions(), None)
         response = await self._bucket.send(request)
+        if is_refusal(response) and not response.ambiguous:
+            self._names.discard(name)
         raise_for(response, operation="put", subject=self._claim.subject)
         found = parse(response.body, self._claim.subject, "put")
         await writing.confirm(self._bucket, name, found, crc32c)
