@@ -51,7 +51,15 @@ from blobio.paths import basename, dirname, join
 from blobio.url import BlobPathLike, BlobUrl
 
 if TYPE_CHECKING:
-    from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, S3Config, WriteConfig
+    from blobio.config import (
+        Config,
+        GcsConfig,
+        HttpConfig,
+        ReadConfig,
+        RetryConfig,
+        S3Config,
+        WriteConfig,
+    )
     from blobio.transport.message import Request
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "DirEntry",
     "DirectoryNotEmpty",
     "Error",
+    "GcsConfig",
     "HttpConfig",
     "InvalidConfig",
     "InvalidUrl",
@@ -158,6 +167,7 @@ __version__: Final = "0.1.0"
 
 _LATE: Final = {
     "Config": "blobio.config",
+    "GcsConfig": "blobio.config",
     "HttpConfig": "blobio.config",
     "ReadConfig": "blobio.config",
     "Request": "blobio.transport.message",

@@ -17,7 +17,15 @@ from blobio.errors import InvalidConfig
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
 
-__all__ = ["Config", "HttpConfig", "ReadConfig", "RetryConfig", "S3Config", "WriteConfig"]
+__all__ = [
+    "Config",
+    "GcsConfig",
+    "HttpConfig",
+    "ReadConfig",
+    "RetryConfig",
+    "S3Config",
+    "WriteConfig",
+]
 
 MIB: Final = 1 << 20
 
@@ -238,6 +246,75 @@ class S3Config:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GcsConfig:
+    """How to reach Google Cloud Storage.
+
+    Without any of `anonymous`, `access_token` and `credentials_file`, credentials are those that
+    google-auth finds: the file that `GOOGLE_APPLICATION_CREDENTIALS` names, `gcloud auth
+    application-default login`, then the metadata server (which `NO_GCE_CHECK=true` leaves out).
+
+    Attributes:
+        endpoint_url: `http(s)://host[:port]` of an emulator or a private endpoint; None for `https://storage.googleapis.com`.
+        anonymous: Send no credentials at all, and look for none.
+        credentials_file: JSON file of a service account, an authorized user, an impersonation or a
+            workload identity federation.
+        access_token: A token that somebody else refreshes, instead of credentials.
+        impersonate: Email address of a service account to act as, with the right of the credentials
+            to do so (`roles/iam.serviceAccountTokenCreator`).
+        user_project: Project that pays for requests to requester-pays buckets.
+        storage_class: Storage class of new objects; None for the bucket's default.
+        kms_key_name: Cloud KMS key of new objects; None for the bucket's default.
+        parallel_uploads: Write what does not fit into one part as components, side by side, which
+            are then composed. It needs the right to delete objects, and the components count as
+            objects while they are there: where a retention policy or soft delete keeps them, use
+            False, which sends the parts one after the other in one resumable upload.
+        component_prefix: Under which prefix of the bucket components are put. Listings leave them
+            out unless they are asked for this prefix.
+        buckets: Settings of single buckets, replacing these as a whole.
+    """
+
+    endpoint_url: str | None = None
+    anonymous: bool = False
+    credentials_file: str | None = None
+    access_token: str | None = field(default=None, repr=False)
+    impersonate: str | None = None
+    user_project: str | None = None
+    storage_class: str | None = None
+    kms_key_name: str | None = None
+    parallel_uploads: bool = True
+    component_prefix: str = ".blobio-components/"
+    buckets: Mapping[str, GcsConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sources = (self.anonymous, bool(self.credentials_file), bool(self.access_token))
+        _require(
+            sum(sources) <= 1,
+            "GcsConfig takes one of anonymous, credentials_file and access_token",
+        )
+        _require(
+            not (self.impersonate and (self.anonymous or self.access_token)),
+            "GcsConfig.impersonate needs credentials, not anonymous or access_token",
+        )
+        _require(
+            self.endpoint_url is None or _is_web_url(self.endpoint_url),
+            f"GcsConfig.endpoint_url must be http(s)://host[:port]: {self.endpoint_url!r}",
+        )
+        _require(
+            self.endpoint_url is None or "@" not in self.endpoint_url.split("/")[2],
+            "GcsConfig.endpoint_url takes no user and password",
+        )
+        _require(
+            self.component_prefix.endswith("/") and not self.component_prefix.startswith("/"),
+            f"GcsConfig.component_prefix must be a directory's name: {self.component_prefix!r}",
+        )
+
+    def for_bucket(self, bucket: str) -> GcsConfig:
+        """Return the settings that apply to `bucket`."""
+        return self.buckets.get(bucket, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a context.
 
@@ -247,6 +324,7 @@ class Config:
         read: How to read.
         write: How to write.
         s3: How to reach S3.
+        gcs: How to reach Google Cloud Storage.
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
@@ -261,6 +339,7 @@ class Config:
     read: ReadConfig = field(default_factory=ReadConfig)
     write: WriteConfig = field(default_factory=WriteConfig)
     s3: S3Config = field(default_factory=S3Config)
+    gcs: GcsConfig = field(default_factory=GcsConfig)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
@@ -277,7 +356,8 @@ class Config:
         """Return the defaults, changed by the environment.
 
         Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
-        `AWS_DEFAULT_REGION`; `BLOBIO_CA_FILE`.
+        `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
+        Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `BLOBIO_CA_FILE`.
 
         Args:
             environ: Where to look; None for `os.environ`.
@@ -291,5 +371,17 @@ class Config:
                 endpoint_url=endpoint or None,
                 region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
             ),
+            gcs=_gcs_from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
         )
+
+
+def _gcs_from_env(env: Mapping[str, str]) -> GcsConfig:
+    """Read what other Google clients read for an emulator, and what blobfile reads."""
+    emulator = env.get("STORAGE_EMULATOR_HOST", "").rstrip("/")
+    if emulator and "://" not in emulator:
+        emulator = f"http://{emulator}"
+    return GcsConfig(
+        endpoint_url=emulator or None,
+        anonymous=bool(emulator) or env.get("BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH") == "1",
+    )

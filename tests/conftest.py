@@ -14,7 +14,9 @@ from hypothesis import settings
 pytest.register_assert_rewrite("blobio.testing.conformance")
 
 from blobio.testing.emulators import (  # noqa: E402 - after the rewriting of its asserts
+    GcsServer,
     S3Server,
+    gcs_server,
     moto_server,
     rclone_server,
 )
@@ -23,7 +25,10 @@ settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
-_FOREIGN: Final = ("AWS_", "AZURE_", "GOOGLE_", "BLOBIO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_FOREIGN: Final = (
+    "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "STORAGE_EMULATOR_", "BLOBIO_", "BLOBFILE_",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+)  # fmt: skip
 _OPEN_FILES: Final = "/proc/self/fd"
 
 
@@ -34,6 +39,7 @@ def isolated_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         for name in [name for name in os.environ if name.upper().startswith(_FOREIGN)]:
             patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("NO_GCE_CHECK", "true")
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
@@ -95,4 +101,11 @@ def moto() -> Iterator[S3Server]:
 def rclone() -> Iterator[S3Server]:
     """An S3 server over a file tree."""
     with rclone_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[GcsServer]:
+    """A Google Cloud Storage server over a file tree."""
+    with gcs_server() as server:
         yield server

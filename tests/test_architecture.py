@@ -208,7 +208,7 @@ def test_every_module_has_a_docstring_and_no_vague_name() -> None:
 PUBLIC: Final = """
     AlreadyExists BlobError BlobFile BlobPathLike BlobUrl ChecksumMismatch ConcurrentWrite
     ConcurrentWriteFailure Config Conflict Context DeadlineExceeded DirEntry DirectoryNotEmpty Error
-    HttpConfig InvalidConfig InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied
+    GcsConfig HttpConfig InvalidConfig InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied
     RangeNotSatisfiable RateLimited ReadConfig Request RequestFailed RequestFailure
     RestartableStreamingWriteFailure RetryConfig S3Config Stat TransportFailed Unauthenticated
     Unsupported UploadLost VersionMismatch WriteConfig __version__ basename configure copy

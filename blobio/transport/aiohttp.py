@@ -11,7 +11,7 @@ import contextlib
 import socket
 import ssl
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, final
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -78,7 +78,7 @@ class AiohttpTransport:
         stream = BodyStream(request, reply, self._config)
         response = Response(
             status=reply.status,
-            headers={name.lower(): value for name, value in reply.headers.items()},
+            headers=_flat(reply.headers),
             url=request.url,
         )
         success = reply.status in _SUCCESS
@@ -139,6 +139,22 @@ class AiohttpTransport:
         found = getproxies_environment().get(scheme)
         # `host:port` is how many write it; and without a scheme `redact` sees no password in it.
         return found if found is None or "://" in found else f"http://{found}"
+
+
+def _flat(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers by their name in lower case, of repeated ones the last.
+
+    Repeated extension headers are lists (`x-goog-hash` is sent once for each hash), and joined as
+    RFC 9110, 5.3 allows: https://www.rfc-editor.org/rfc/rfc9110#section-5.3, read 2026-11-27.
+    """
+    flat = {name.lower(): value for name, value in headers.items()}
+    if len(flat) < len(headers):
+        lists: dict[str, list[str]] = {}
+        for name, value in headers.items():
+            if name.lower().startswith("x-"):
+                lists.setdefault(name.lower(), []).append(value)
+        flat.update({name: ", ".join(values) for name, values in lists.items()})
+    return flat
 
 
 def _receive_more(transport: asyncio.Transport | None) -> None:

@@ -76,7 +76,8 @@ class Response:
 
     Attributes:
         status: Any status; the transport raises only if there is no reply.
-        headers: Names in lower case; of repeated headers the last.
+        headers: Names in lower case; of repeated headers the last, or for those that start with
+            `x-` all of them with commas between.
         body: The buffered body; empty while `stream` holds it.
         stream: The unread body, if the request asked for it and the status is a success. Whoever
             receives it must close it.

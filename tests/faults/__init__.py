@@ -1,9 +1,11 @@
 """Faults on the way, one test or more for each kind: right or an error, never silent.
 
-The tests go through real sockets to servers of ours (`blobio.testing.strict_s3`, and a web server)
-behind `FaultProxy`, or to real files; `emulated` does much the same with moto, rclone and a file
-server. Reads are tried in every way there is (`ways`), on an object of S3 with a checksum, on one
-without, and on a web page. After each test on S3 no upload may be left in the bucket.
+The tests go through real sockets to servers of ours (`strict_s3` and `strict_gcs` of
+`blobio.testing`, and a web server) behind `FaultProxy`, or to real files; `emulated` does much the
+same with moto, rclone and a file server. Reads are tried in every way there is (`ways`), on an
+object of S3 with a checksum, on one without, on one of Google Cloud Storage, and on a web page.
+After each test on S3 no upload may be left in the bucket. Lost and failed writes to Google Cloud
+Storage are in tests/wire/test_gcs_requests.
 
 ====  ==========================================  =============================================
 Row   Fault                                       Where
@@ -27,8 +29,8 @@ Row   Fault                                       Where
 17    completion committed, reply lost            test_lost_writes
 18    error in a 200                              test_failed_writes
 19    part refused                                test_failed_writes
-20    resumable session half persisted            of GCS: not before there is a driver
-21    resumable session gone                      of GCS: not before there is a driver
+20    resumable session half persisted            tests/wire/test_gcs_resumable
+21    resumable session gone                      tests/wire/test_gcs_resumable
 22    byte flipped on its way up                  test_failed_writes
 23    trickle                                     test_broken_reads
 24    token expires in the middle                 test_identity

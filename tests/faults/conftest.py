@@ -9,8 +9,9 @@ import pytest
 
 from blobio.drivers.s3 import driver
 from blobio.testing.faultproxy import FaultProxy
+from blobio.testing.strict_gcs import StrictGcs, strict_gcs
 from blobio.testing.strict_s3 import StrictS3, strict_s3
-from tests.faults.sites import Site, Store, serve_http
+from tests.faults.sites import Site, Store, gcs_site, serve_http
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +49,32 @@ def web() -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(params=["s3-crc32c", "s3-bare", "http"])
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[StrictGcs]:
+    with strict_gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_proxy(gcs_server: StrictGcs) -> Iterator[FaultProxy]:
+    with FaultProxy(gcs_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(params=["s3-crc32c", "gcs"])
+def checked(request: pytest.FixtureRequest) -> Site:
+    """One blob with a CRC32C, in S3 and in Google's store."""
+    if request.param == "gcs":
+        return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
+    store: Store = request.getfixturevalue("s3")
+    return store.site("crc32c")
+
+
+@pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "http"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """One blob: in S3 with a checksum and without, and on a web server."""
+    """One blob: in S3 with a checksum and without, in Google's store, and on a web server."""
+    if request.param == "gcs":
+        return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
     if request.param == "http":
         found: Site = request.getfixturevalue("web")
         found.proxy.clear()

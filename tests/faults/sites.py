@@ -13,9 +13,22 @@ from blobio import checksum
 from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, WriteConfig
 from blobio.testing.faultproxy import Action, FaultProxy, Rule
 from blobio.testing.scripted import Received, Reply, ScriptedServer, serving
+from blobio.testing.strict_gcs import StrictGcs
+from blobio.testing.strict_gcs.store import Conditions
 from blobio.testing.strict_s3 import StrictS3
 
-__all__ = ["DATA", "KIB", "OTHER", "PART", "QUICK", "Site", "Store", "pattern", "serve_http"]
+__all__ = [
+    "DATA",
+    "KIB",
+    "OTHER",
+    "PART",
+    "QUICK",
+    "Site",
+    "Store",
+    "gcs_site",
+    "pattern",
+    "serve_http",
+]
 
 KIB: Final = 1 << 10
 PART: Final = 64 * KIB
@@ -55,6 +68,7 @@ class Site:
         url: The blob, through the proxy.
         replace: Puts another content there, past the proxy.
         has_checksum: The server knows a checksum of the whole.
+        target: Pattern of the path and query of reads; "" for what the URL says.
     """
 
     name: str
@@ -63,6 +77,7 @@ class Site:
     url: str
     replace: Callable[[bytes], None]
     has_checksum: bool
+    target: str = ""
 
     def breaks(self, action: Action, *, times: int | None = 1, skip: int = 0) -> None:
         """Break so many GETs of the blob, and forget what was sent before."""
@@ -74,15 +89,24 @@ class Site:
         """Return the same page under a name that no other test uses."""
         return replace(self, url=f"{self.proxy.url}/blob-{next(_numbers)}")
 
+    def pin(self, request: Received) -> str | None:
+        """Return the version that a GET names, if it names one."""
+        found = re.search(r"[?&]generation=(\d+)", request.target)
+        if found is not None:
+            return found[1]
+        return request.headers.get("if-match", request.headers.get("if-range"))
+
     @property
     def gets(self) -> list[Received]:
         """The GETs of the blob that came, in order of arrival."""
         seen = list(self.proxy.requests)
-        return [r for r in seen if r.method == "GET" and r.target == self._target]
+        return [r for r in seen if r.method == "GET" and re.fullmatch(self._target, r.target)]
 
     @property
     def _target(self) -> str:
         """The path as it comes to the proxy; a request that an earlier test left has another."""
+        if self.target:
+            return self.target
         return "/" + self.url.split("/", 2 if self.url.startswith("s3:") else 3)[-1]
 
 
@@ -167,6 +191,26 @@ class Store:
             replace=lambda data: self.put(data, kind=kind),
             has_checksum=kind != "bare",
         )
+
+
+def gcs_site(server: StrictGcs, proxy: FaultProxy) -> Site:
+    """Store one object in a bucket of its own of a Google Cloud Storage server."""
+    bucket = server.make_bucket(f"bucket-{next(_numbers)}")
+    proxy.clear()
+
+    def put(data: bytes) -> None:
+        bucket.insert("blob", data, {}, Conditions())
+
+    put(DATA)
+    return Site(
+        name="gcs",
+        proxy=proxy,
+        config=replace(QUICK, gcs=replace(server.config().gcs, endpoint_url=proxy.url)),
+        url=f"gs://{bucket.name}/blob",
+        replace=put,
+        has_checksum=True,
+        target=rf"/storage/v1/b/{bucket.name}/o/blob\?alt=media(?:&generation=\d+)?",
+    )
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_row_28_parts_of_a_download_are_pinned_and_do_not_show_before_the_end(
     assert target.read_bytes() == DATA
     assert len(seen) == 5
     assert not any(seen)
-    pins = {r.headers.get("if-match", r.headers.get("if-range")) for r in site.gets}
+    pins = {site.pin(request) for request in site.gets}
     assert len(pins) == 1
     assert None not in pins
 

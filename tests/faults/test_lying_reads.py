@@ -27,37 +27,34 @@ def drain(file: BinaryIO) -> None:
 
 
 @each_checked_way
-def test_row_05_flipped_byte_is_never_silent(s3: Store, way: Way) -> None:
+def test_row_05_flipped_byte_is_never_silent(checked: Site, way: Way) -> None:
     """What passes through at once is fetched again; of a stream the last block does not come."""
-    site = s3.site("crc32c")
-    site.breaks(corrupt(5))
+    checked.breaks(corrupt(5))
 
     if way.whole:
-        assert way.read(site.config, site.url) == DATA
+        assert way.read(checked.config, checked.url) == DATA
     else:
         with pytest.raises(ChecksumMismatch):
-            way.read(site.config, site.url)
+            way.read(checked.config, checked.url)
 
 
 @each_checked_way
-def test_row_05_byte_that_is_always_flipped_is_an_error(s3: Store, way: Way) -> None:
-    site = s3.site("crc32c")
-    site.breaks(corrupt(5), times=None)
+def test_row_05_byte_that_is_always_flipped_is_an_error(checked: Site, way: Way) -> None:
+    checked.breaks(corrupt(5), times=None)
 
     with pytest.raises(ChecksumMismatch):
-        way.read(site.config, site.url)
+        way.read(checked.config, checked.url)
 
 
 @pytest.mark.parametrize("offset", [0, PART - 1, 200, 17])
 @pytest.mark.parametrize("skip", range(5))
 def test_row_05_flipped_byte_in_any_part_of_a_parallel_read_is_found(
-    s3: Store, skip: int, offset: int
+    checked: Site, skip: int, offset: int
 ) -> None:
-    site = s3.site("crc32c")
-    site.breaks(corrupt(offset), skip=skip)
+    checked.breaks(corrupt(offset), skip=skip)
 
-    with Context(site.config) as context:
-        assert context.read_bytes(site.url) == DATA
+    with Context(checked.config) as context:
+        assert context.read_bytes(checked.url) == DATA
 
 
 def test_row_05_md5_in_the_etag_checks_a_read_in_one_request(s3: Store) -> None:
@@ -71,12 +68,11 @@ def test_row_05_md5_in_the_etag_checks_a_read_in_one_request(s3: Store) -> None:
 
 
 def test_row_05_stream_that_was_read_in_jumps_is_checked_once_all_of_it_was_read(
-    s3: Store,
+    checked: Site,
 ) -> None:
-    site = s3.site("crc32c")
-    site.breaks(corrupt(5), skip=2)
+    checked.breaks(corrupt(5), skip=2)
 
-    with Context(site.config) as context, context.BlobFile(site.url, "rb") as file:
+    with Context(checked.config) as context, context.BlobFile(checked.url, "rb") as file:
         assert file.read(100) == DATA[:100]
         file.seek(len(DATA) - 10)
         assert file.read() == DATA[-10:]
@@ -88,11 +84,10 @@ def test_row_05_stream_that_was_read_in_jumps_is_checked_once_all_of_it_was_read
         assert file.read() == DATA
 
 
-def test_row_05_stream_that_failed_its_check_does_not_pass_it_by_reading_on(s3: Store) -> None:
-    site = s3.site("crc32c")
-    site.breaks(corrupt(5))
+def test_row_05_stream_that_failed_its_check_does_not_pass_it_by_reading_on(checked: Site) -> None:
+    checked.breaks(corrupt(5))
 
-    with Context(site.config) as context, context.BlobFile(site.url, "rb") as file:
+    with Context(checked.config) as context, context.BlobFile(checked.url, "rb") as file:
         for _ in range(2):
             with pytest.raises(ChecksumMismatch):
                 drain(file)

@@ -11,9 +11,18 @@ from typing import Final, final
 
 from blobio import Config, Context
 from blobio.config import ReadConfig, WriteConfig
-from blobio.testing.emulators import S3Server
+from blobio.testing.emulators import GcsServer, S3Server
+from blobio.testing.strict_gcs import strict_gcs
 
-__all__ = ["Tree", "TreeMaker", "local_trees", "memory_trees", "s3_trees"]
+__all__ = [
+    "Tree",
+    "TreeMaker",
+    "gcs_trees",
+    "local_trees",
+    "memory_trees",
+    "s3_trees",
+    "strict_gcs_trees",
+]
 
 _numbers: Final = itertools.count(1)
 _TINY: Final = Config(
@@ -87,3 +96,29 @@ def s3_trees(server: S3Server, bucket: str) -> Iterator[TreeMaker]:
             return Tree(context=context, root=root, conditional_copies=False, quick_lists=False)
 
         yield make
+
+
+@contextmanager
+def gcs_trees(server: GcsServer, bucket: str) -> Iterator[TreeMaker]:
+    server.make_bucket(bucket)
+    # fake-gcs-server decides no conditions of a compose, nor of copies: every write is one request
+    whole = WriteConfig(part_bytes=4096, window=2)
+    with Context(replace(_TINY, gcs=server.config().gcs, write=whole)) as context:
+
+        def make() -> Tree:
+            root = f"gs://{bucket}/{next(_numbers)}"
+            return Tree(context=context, root=root, conditional_copies=False, quick_lists=False)
+
+        yield make
+
+
+@contextmanager
+def strict_gcs_trees(*, parallel_uploads: bool) -> Iterator[TreeMaker]:
+    """Yield trees of a server that decides everything, with many parts to a write."""
+    with strict_gcs() as server:
+        server.make_bucket("bucket")
+        gcs = replace(server.config().gcs, parallel_uploads=parallel_uploads)
+        with Context(replace(_TINY, gcs=gcs)) as context:
+            yield lambda: Tree(
+                context=context, root=f"gs://bucket/{next(_numbers)}", quick_lists=False
+            )

@@ -7,7 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, S3Config, WriteConfig
+from blobio.config import (
+    Config,
+    GcsConfig,
+    HttpConfig,
+    ReadConfig,
+    RetryConfig,
+    S3Config,
+    WriteConfig,
+)
 from blobio.errors import InvalidConfig
 
 
@@ -31,6 +39,13 @@ from blobio.errors import InvalidConfig
         lambda: S3Config(secret_access_key="only the secret"),
         lambda: S3Config(endpoint_url="localhost:9000"),
         lambda: S3Config(sse_customer_key=b"short"),
+        lambda: GcsConfig(anonymous=True, access_token="token"),
+        lambda: GcsConfig(credentials_file="key.json", access_token="token"),
+        lambda: GcsConfig(impersonate="a@b", anonymous=True),
+        lambda: GcsConfig(endpoint_url="localhost:4443"),
+        lambda: GcsConfig(endpoint_url="http://user@localhost:4443"),
+        lambda: GcsConfig(component_prefix="no-slash"),
+        lambda: GcsConfig(component_prefix="/"),
         lambda: Config(buffer_bytes=0),
         lambda: Config(memory_bytes=0),
     ],
@@ -82,6 +97,24 @@ def test_environment_sets_the_certificate_file() -> None:
     assert Config.from_env({"BLOBIO_CA_FILE": "ca.pem"}).http.ca_file == "ca.pem"
 
 
+@pytest.mark.parametrize(
+    ("environ", "endpoint", "anonymous"),
+    [
+        ({}, None, False),
+        ({"STORAGE_EMULATOR_HOST": "http://localhost:4443/"}, "http://localhost:4443", True),
+        ({"STORAGE_EMULATOR_HOST": "localhost:4443"}, "http://localhost:4443", True),
+        ({"BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH": "1"}, None, True),
+        ({"BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH": "0"}, None, False),
+    ],
+)
+def test_environment_sets_the_emulator_and_anonymity(
+    environ: dict[str, str], endpoint: str | None, anonymous: bool
+) -> None:
+    config = Config.from_env(environ)
+
+    assert (config.gcs.endpoint_url, config.gcs.anonymous) == (endpoint, anonymous)
+
+
 def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://from.the.process")
 
@@ -98,6 +131,7 @@ def test_bucket_has_settings_of_its_own() -> None:
 
 def test_repr_holds_no_secret() -> None:
     config = Config(
+        gcs=GcsConfig(access_token="hunter2"),
         s3=S3Config(
             access_key_id="AKID",
             secret_access_key="hunter2",

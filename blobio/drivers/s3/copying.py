@@ -17,8 +17,8 @@ from blobio.drivers.s3.multipart import Part
 from blobio.drivers.s3.reading import head, head_reply
 from blobio.drivers.s3.replies import md5_of, meta_of, quoted, version_of
 from blobio.drivers.s3.upload import S3Upload, begin_described
-from blobio.drivers.s3.window import for_each
 from blobio.drivers.s3.wire import CopyPlan, Wire
+from blobio.drivers.window import for_each
 from blobio.errors import (
     BlobError,
     ConcurrentWrite,

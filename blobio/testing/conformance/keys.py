@@ -50,7 +50,8 @@ _PATH_KEYS: Final = {
     "slashes-last": "a//",
     "backslash": "a\\b",
 }
-_CONTROLS: Final = {"return": "a\rb", "tab": "a\tb", "escape": "a\x1bb", "delete": "a\x7fb"}
+_LINE_BREAKS: Final = {"newline": "a\nb", "return": "a\rb"}
+_CONTROLS: Final = {"tab": "a\tb", "escape": "a\x1bb", "delete": "a\x7fb"}
 
 
 async def _survives(harness: Harness, name: str) -> None:
@@ -83,9 +84,9 @@ async def exact_key_with_a_control_character_survives(harness: Harness, name: st
     await _survives(harness, name)
 
 
-@case(Feature.NEWLINES, needs="writable listable")
-async def exact_key_with_a_newline_survives(harness: Harness) -> None:
-    await _survives(harness, "a\nb")
+@case_for_each(_LINE_BREAKS, Feature.NEWLINES, needs="writable listable")
+async def exact_key_with_a_line_break_survives(harness: Harness, name: str) -> None:
+    await _survives(harness, name)
 
 
 @case(Feature.LONG_KEYS, needs="writable listable", without="directories")

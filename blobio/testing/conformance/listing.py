@@ -13,6 +13,7 @@ from blobio.values import ListOptions
 
 _NAMES: Final = ("a", "b/1", "b/2", "b/c/3", "d", "e/4", "log-1", "logs/5", "z")
 _DIRECTLY: Final = ListOptions(delimiter="/")
+_PAGE_SIZES: Final = {str(size): size for size in (1, 2, 3, 4, 5, 9, 10, 100_000)}
 
 
 async def _plant(harness: Harness, *names: str) -> str:
@@ -92,16 +93,23 @@ async def nothing_below_the_prefix_is_an_empty_page(harness: Harness) -> None:
             assert (list(page.blobs), list(page.prefixes), page.token) == ([], [], None)
 
 
-@case_for_each({str(size): size for size in (1, 2, 3, 4, 5, 9, 10, 100_000)}, needs="listable")
+@case_for_each(_PAGE_SIZES, needs="listable")
 async def pages_of_any_size_add_up(harness: Harness, page_size: int) -> None:
     prefix = await _plant(harness, *_NAMES)
 
     flat = await list_keys(harness.driver, prefix, ListOptions(page_size=page_size))
+
+    assert flat == (sorted(_NAMES), [])
+
+
+@case_for_each(_PAGE_SIZES, Feature.PREFIX_PAGES, needs="listable")
+async def pages_with_prefixes_add_up(harness: Harness, page_size: int) -> None:
+    prefix = await _plant(harness, *_NAMES)
+
     direct = await list_keys(
         harness.driver, prefix, ListOptions(page_size=page_size, delimiter="/")
     )
 
-    assert flat == (sorted(_NAMES), [])
     assert direct == (["a", "d", "log-1", "z"], ["b/", "e/", "logs/"])
 
 

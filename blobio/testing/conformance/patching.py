@@ -9,7 +9,7 @@ from blobio.testing.conformance.harness import Harness
 from blobio.values import MetaPatch, PutOptions
 
 
-@case(needs="writable patch metadata")
+@case(Feature.REMOVED_NAMES, needs="writable patch metadata")
 async def patch_sets_removes_and_keeps_names(harness: Harness) -> None:
     options = PutOptions(
         content_type="text/x-test", metadata={"kept": "1", "set": "old", "removed": "x"}

@@ -67,7 +67,9 @@ def test_missing_extra_names_the_command_to_run(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_scheme_without_a_driver_is_refused_with_those_that_have_one() -> None:
-    with pytest.raises(Unsupported, match=r"no driver serves hf://.*file, http, https, memory, s3"):
+    with pytest.raises(
+        Unsupported, match=r"no driver serves hf://.*file, gs, http, https, memory, s3"
+    ):
         make_driver(BlobUrl.parse("hf://datasets/space/name/file"), SERVICES)
 
 

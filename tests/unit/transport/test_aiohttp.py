@@ -54,6 +54,18 @@ async def test_url_is_sent_byte_for_byte(transport: AiohttpTransport) -> None:
     assert server.requests[0].target == target
 
 
+async def test_repeated_extension_headers_are_joined(transport: AiohttpTransport) -> None:
+    async def answer(_: Received, writer: Writer) -> None:
+        lines = b"X-Goog-Hash: crc32c=a\r\nETag: 1\r\nx-goog-hash: md5=b\r\nETag: 2\r\n"
+        writer.write(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n")
+
+    async with running(answer) as server:
+        response = await transport.send(get(server.url + "/"))
+
+    assert response.headers["x-goog-hash"] == "crc32c=a, md5=b"
+    assert response.headers["etag"] == "2"
+
+
 async def test_only_expected_headers_are_sent(transport: AiohttpTransport) -> None:
     async def answer(_: Received, writer: Writer) -> None:
         writer.write(ok())
