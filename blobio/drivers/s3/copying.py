@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, final
 
+from blobio.drivers import markup
 from blobio.drivers.s3 import headers as h
-from blobio.drivers.s3 import markup, multipart, writing
+from blobio.drivers.s3 import multipart, writing
 from blobio.drivers.s3.addressing import query_string
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for, version_mismatch
@@ -17,8 +18,8 @@ from blobio.drivers.s3.multipart import Part
 from blobio.drivers.s3.reading import head, head_reply
 from blobio.drivers.s3.replies import md5_of, meta_of, quoted, version_of
 from blobio.drivers.s3.upload import S3Upload, begin_described
-from blobio.drivers.s3.window import for_each
 from blobio.drivers.s3.wire import CopyPlan, Wire
+from blobio.drivers.window import for_each
 from blobio.errors import (
     BlobError,
     ConcurrentWrite,

@@ -15,8 +15,8 @@ from blobio.drivers.s3.copying import CopyLimits, Source
 from blobio.drivers.s3.errors import error_for, raise_for
 from blobio.drivers.s3.judge import judge
 from blobio.drivers.s3.sigv4 import MAX_PRESIGNED_S
-from blobio.drivers.s3.window import for_each
 from blobio.drivers.s3.wire import Wire
+from blobio.drivers.window import for_each
 from blobio.errors import BlobError, InvalidConfig, IsDirectory, NotFound, Unsupported
 from blobio.transport.message import Request
 from blobio.url import BlobUrl

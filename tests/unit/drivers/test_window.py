@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from blobio.drivers.s3.window import for_each
+from blobio.drivers.window import for_each
 
 
 async def test_results_are_in_order_and_in_flight_is_bounded() -> None:
