@@ -51,11 +51,13 @@ from blobio.paths import basename, dirname, join
 from blobio.url import BlobPathLike, BlobUrl
 
 if TYPE_CHECKING:
+    from blobio.azureconfig import AzureConfig
     from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, S3Config, WriteConfig
     from blobio.transport.message import Request
 
 __all__ = [
     "AlreadyExists",
+    "AzureConfig",
     "BlobError",
     "BlobFile",
     "BlobPathLike",
@@ -157,6 +159,7 @@ write_text: Final = _default.write_text
 __version__: Final = "0.1.0"
 
 _LATE: Final = {
+    "AzureConfig": "blobio.azureconfig",
     "Config": "blobio.config",
     "HttpConfig": "blobio.config",
     "ReadConfig": "blobio.config",

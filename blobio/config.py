@@ -12,12 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, final
 
+from blobio.azureconfig import AzureConfig
 from blobio.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
 
-__all__ = ["Config", "HttpConfig", "ReadConfig", "RetryConfig", "S3Config", "WriteConfig"]
+__all__ = [
+    "AzureConfig",
+    "Config",
+    "HttpConfig",
+    "ReadConfig",
+    "RetryConfig",
+    "S3Config",
+    "WriteConfig",
+]
 
 MIB: Final = 1 << 20
 
@@ -247,6 +256,7 @@ class Config:
         read: How to read.
         write: How to write.
         s3: How to reach S3.
+        azure: How to reach Azure Blob Storage.
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
@@ -261,6 +271,7 @@ class Config:
     read: ReadConfig = field(default_factory=ReadConfig)
     write: WriteConfig = field(default_factory=WriteConfig)
     s3: S3Config = field(default_factory=S3Config)
+    azure: AzureConfig = field(default_factory=AzureConfig)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
@@ -277,7 +288,10 @@ class Config:
         """Return the defaults, changed by the environment.
 
         Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
-        `AWS_DEFAULT_REGION`; `BLOBIO_CA_FILE`.
+        `AWS_DEFAULT_REGION`; `BLOBIO_CA_FILE`; `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`,
+        `AZURE_STORAGE_KEY`, then `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`,
+        `AZURE_STORAGE_CONNECTION_STRING`, `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`,
+        `AZURE_CLIENT_SECRET`, `AZURE_TENANT_ID` and `AZURE_AUTHORITY_HOST`.
 
         Args:
             environ: Where to look; None for `os.environ`.
@@ -291,5 +305,6 @@ class Config:
                 endpoint_url=endpoint or None,
                 region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
             ),
+            azure=AzureConfig.from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
         )

@@ -14,7 +14,9 @@ from hypothesis import settings
 pytest.register_assert_rewrite("blobio.testing.conformance")
 
 from blobio.testing.emulators import (  # noqa: E402 - after the rewriting of its asserts
+    AzureServer,
     S3Server,
+    azure_server,
     moto_server,
     rclone_server,
 )
@@ -95,4 +97,18 @@ def moto() -> Iterator[S3Server]:
 def rclone() -> Iterator[S3Server]:
     """An S3 server over a file tree."""
     with rclone_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzureServer]:
+    """An Azure Blob server in memory."""
+    with azure_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_oauth() -> Iterator[AzureServer]:
+    """An Azure Blob server over TLS that takes bearer tokens too."""
+    with azure_server(tls=True, oauth=True) as server:
         yield server
