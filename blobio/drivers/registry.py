@@ -69,6 +69,7 @@ _BUILTIN: Final = {
     "http": _Builtin("blobio.drivers.http"),
     "https": _Builtin("blobio.drivers.http"),
     "s3": _Builtin("blobio.drivers.s3", extra="s3", needs="botocore"),
+    "az": _Builtin("blobio.drivers.azure", extra="azure", needs="azure.storage.blob"),
 }
 _registered: Final[dict[str, DriverFactory]] = {}
 
@@ -98,13 +99,20 @@ def _builtin(url: BlobUrl) -> DriverFactory | None:
     entry = _BUILTIN.get(url.scheme)
     if entry is None:
         return None
-    if entry.needs is not None and importlib.util.find_spec(entry.needs) is None:
+    if entry.needs is not None and not _is_installed(entry.needs):
         message = (
             f"{url.scheme}:// needs the package {entry.needs!r}, which is not installed: "
             f"run  pip install 'blobio[{entry.extra}]'"
         )
         raise Unsupported(message, url=url)
     return cast("DriverFactory", importlib.import_module(entry.module).make)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that would hold it
+        return False
 
 
 def _entry_point(scheme: str) -> DriverFactory | None:
