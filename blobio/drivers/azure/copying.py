@@ -42,6 +42,7 @@ __all__ = ["Copy", "CopyLimits", "Source"]
 
 _FIRST_FAILURE: Final = 300
 _PRECONDITION_FAILED: Final = 412
+_NOT_IMPLEMENTED: Final = 501
 _STATUS: Final = "x-ms-copy-status"
 _ID: Final = "x-ms-copy-id"
 
@@ -314,7 +315,7 @@ def _block_refusal(response: Response, source: Source, subject: str) -> BlobErro
     code = code_of(response)
     if response.status == _PRECONDITION_FAILED:
         return version_mismatch("copy", source.subject, source.version, "another")
-    if code in ("CannotVerifyCopySource", "NotImplemented", "FeatureVersionMismatch"):
+    if code == "CannotVerifyCopySource" or response.status == _NOT_IMPLEMENTED:
         message = f"the service cannot read {source.subject} to copy it to {subject}: {code}"
         return Unsupported(message, url=source.subject, operation="copy")
     return error_for(response, operation="copy", subject=subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Final
 
 from blobio.drivers.azure.errors import RETRYABLE_CODES, code_of
@@ -26,7 +27,8 @@ def judge(request: Request, response: Response) -> Verdict:
     """
     if response.status < _FIRST_FAILURE:
         # A document that breaks off, of a listing too, is asked for again.
-        return Verdict.RETRY if not request.stream and is_cut(response.body) else Verdict.DONE
+        is_broken = not request.stream and is_cut(response.body.removeprefix(BOM_UTF8))
+        return Verdict.RETRY if is_broken else Verdict.DONE
     code = code_of(response)
     if code in RETRYABLE_CODES:
         return Verdict.RETRY

@@ -28,6 +28,7 @@ _ACCOUNTS: Final = ("devstoreaccount1", "second")
 _KEY: Final = base64.b64encode(b"the key that the blobio tests share").decode()
 # Where `npm ci` puts the program in a checkout of the project.
 _CHECKOUT: Final = Path(__file__).parents[3] / "tests/servers"
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _AUDIENCE: Final = "https://storage.azure.com"
 
 
@@ -100,10 +101,12 @@ class AzureServer:
         now = int(time.time())
         claims = {
             "aud": _AUDIENCE,
-            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "iss": f"https://sts.windows.net/{_NOBODY}/",
             "iat": now - 60,
             "nbf": now - 60,
             "exp": now + lives_s,
+            "oid": _NOBODY,
+            "tid": _NOBODY,
         }
         parts = [_jwt_part({"alg": "RS256", "typ": "JWT"}), _jwt_part(claims), "c2lnbmF0dXJl"]
         return Token(".".join(parts), now + lives_s)
