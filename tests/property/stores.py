@@ -11,9 +11,9 @@ from typing import Final, final
 
 from blobio import Config, Context
 from blobio.config import ReadConfig, WriteConfig
-from blobio.testing.emulators import S3Server
+from blobio.testing.emulators import AzureServer, S3Server
 
-__all__ = ["Tree", "TreeMaker", "local_trees", "memory_trees", "s3_trees"]
+__all__ = ["Tree", "TreeMaker", "azure_trees", "local_trees", "memory_trees", "s3_trees"]
 
 _numbers: Final = itertools.count(1)
 _TINY: Final = Config(
@@ -85,5 +85,17 @@ def s3_trees(server: S3Server, bucket: str) -> Iterator[TreeMaker]:
             # moto decides no conditions of copies
             root = f"s3://{bucket}/{next(_numbers)}"
             return Tree(context=context, root=root, conditional_copies=False, quick_lists=False)
+
+        yield make
+
+
+@contextmanager
+def azure_trees(server: AzureServer, container: str) -> Iterator[TreeMaker]:
+    server.make_container(container)
+    with Context(replace(_TINY, azure=server.config().azure)) as context:
+
+        def make() -> Tree:
+            root = f"az://{server.account}/{container}/{next(_numbers)}"
+            return Tree(context=context, root=root, quick_lists=False)
 
         yield make

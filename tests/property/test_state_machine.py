@@ -26,11 +26,11 @@ from blobio import (
     NotFound,
     VersionMismatch,
 )
-from blobio.testing.emulators import S3Server
+from blobio.testing.emulators import AzureServer, S3Server
 from tests.property.model import Blob
 from tests.property.pair import BOTH, KEYS, Pair
 from tests.property.patterns import PATTERNS, matching
-from tests.property.stores import TreeMaker, local_trees, memory_trees, s3_trees
+from tests.property.stores import TreeMaker, azure_trees, local_trees, memory_trees, s3_trees
 
 DIRECTORIES: Final = ("", "d", "d/e", "d/e/f", "d-", "new", "new/er")
 MTIMES: Final = (0.0, 1.5, 1_600_000_000.25)
@@ -386,4 +386,9 @@ def test_the_local_disk_does_what_a_dict_does() -> None:
 
 def test_s3_does_what_a_dict_does(moto: S3Server) -> None:
     with s3_trees(moto, "property-machine") as make_tree:
+        check(make_tree, examples=5, steps=16)
+
+
+def test_azure_does_what_a_dict_does(azurite: AzureServer) -> None:
+    with azure_trees(azurite, "property-machine") as make_tree:
         check(make_tree, examples=5, steps=16)
