@@ -187,7 +187,7 @@ class AzureDriver:
         if method not in _SIGNED_METHODS:
             message = f"Azure URLs are signed for GET, HEAD, PUT and DELETE, not {method}"
             raise Unsupported(message, operation="sign_url")
-        if not 1 <= expires_s <= MAX_DELEGATED_S - _COPY_URL_S:
+        if not 1 <= expires_s <= MAX_DELEGATED_S:
             message = f"a signed Azure URL lives 1 second to 7 days, not {expires_s:g} seconds"
             raise InvalidConfig(message, operation="sign_url")
         return await self._urls.sign(key, method, expires_s)

@@ -72,7 +72,11 @@ class UrlSigner:
             raise Unsupported(message, operation="sign_url")
         expires_at = float(int(self._container.signer.now() + expires_s))
         by: str | UserDelegationKey
-        by = access.key if isinstance(access, SharedKey) else await self._delegated_key(expires_at)
+        if isinstance(access, SharedKey):
+            by = access.key
+        else:
+            by, until = await self._delegated_key(expires_at)
+            expires_at = min(expires_at, until)  # the signature ends with the key
         query = await asyncio.to_thread(self._signature, key, _PERMISSIONS[method], expires_at, by)
         headers = {"x-ms-blob-type": "BlockBlob"} if method == "PUT" else {}
         return SignedUrl(url=f"{url}?{query}", expires_at=expires_at, headers=headers)
@@ -94,16 +98,15 @@ class UrlSigner:
             protocol="https" if place.endpoint.startswith("https:") else None,
         )
 
-    async def _delegated_key(self, until: float) -> UserDelegationKey:
-        """Return a key that signs for the identity of the token, until `until` at least."""
+    async def _delegated_key(self, until: float) -> tuple[UserDelegationKey, float]:
+        """Return a key that signs for the identity of the token, and its end: `until` or later."""
         async with self._lock:
             if self._delegated is not None and self._delegated[1] >= until:
-                return self._delegated[0]
+                return self._delegated
             now = self._container.signer.now()
-            expiry = min(until + 3600, now + MAX_DELEGATED_S - 60)
-            key = await self._ask_for_key(now - _KEY_MARGIN_S, expiry)
-            self._delegated = (key, expiry)
-            return key
+            expiry = float(int(min(until + 3600, now + MAX_DELEGATED_S - 60)))
+            self._delegated = (await self._ask_for_key(now - _KEY_MARGIN_S, expiry), expiry)
+            return self._delegated
 
     async def _ask_for_key(self, start: float, expiry: float) -> UserDelegationKey:
         from azure.storage.blob import UserDelegationKey
