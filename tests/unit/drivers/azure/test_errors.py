@@ -140,6 +140,21 @@ async def test_bare_failure_of_a_head_is_told_by_its_header() -> None:
         await driver.head("key")
 
 
+async def test_token_that_stays_refused_is_fetched_again_once() -> None:
+    from blobio.testing.emulators.azure import FixedToken, Token
+
+    azure = AzureConfig(credential=FixedToken(Token("hunter2", 1 << 40)))
+    refused = error(401, "InvalidAuthenticationInfo", "Lifetime validation failed. hunter2")
+    driver, mock = scripted(lambda _: refused, azure=azure)
+
+    with pytest.raises(Unauthenticated, match="Lifetime validation failed") as caught:
+        await driver.head("key")
+
+    assert len(mock.requests) == 2
+    assert "hunter2" not in str(caught.value)
+    await driver.aclose()
+
+
 async def test_bearer_token_is_not_sent_in_the_open() -> None:
     from blobio.errors import InvalidConfig
     from blobio.testing.emulators.azure import FixedToken, Token
