@@ -74,11 +74,16 @@ class AzureUpload:
         self._subject = container.subject(key)
         self._parts = PartTable(self._subject)
         self._digest = _WholeDigest()
+        self._empty: set[int] = set()
         self._is_over = False
 
     async def put_part(self, index: int, offset: int, body: Body) -> PartToken:
-        """Send a block: 1 PUT."""
+        """Send a block: 1 PUT, none for an empty one."""
         md5 = await self._digest.add(index, body)
+        if not len(body):  # the service takes no empty blocks; it takes an empty list of them
+            self._empty.add(index)
+            return self._parts.add(index, offset, 0)
+        self._empty.discard(index)
         block = block_id(self._session, index)
         response = await self._container.send(
             self._container.wire.put_block(self._key, block, body, md5)
@@ -104,7 +109,7 @@ class AzureUpload:
         description = dict(self._description)
         if md5 is not None:
             description["x-ms-blob-content-md5"] = md5
-        blocks = [self.block(int(token)) for token in parts]
+        blocks = [self.block(int(token)) for token in parts if int(token) not in self._empty]
         request = self._container.wire.put_block_list(
             self._key, blocks, description, self._mode, self._operation
         )
