@@ -18,7 +18,7 @@ bodies sent in `aws-chunked` coding.
 
 from __future__ import annotations
 
-from blobio.testing.strict_s3.faults import Fault, FaultHook, RequestHead, Strike
+from blobio.testing.strict.faults import Fault, FaultHook, RequestHead, Strike
 from blobio.testing.strict_s3.server import StrictS3, strict_s3
 
 __all__ = ["Fault", "FaultHook", "RequestHead", "StrictS3", "Strike", "strict_s3"]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from email.utils import formatdate
-from http import HTTPStatus
 from time import gmtime, strftime
-from typing import Final, final
+from typing import Final
 from xml.sax.saxutils import escape
 
+from blobio.testing.strict.answers import Answer
 from blobio.testing.strict_s3.store import S3Error, StoredObject
 
 __all__ = [
-    "Answer",
     "describe",
     "document",
     "element",
@@ -27,38 +25,6 @@ __all__ = [
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE: Final = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
-_BODILESS: Final = (204, 304)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One reply.
-
-    Attributes:
-        status: HTTP status.
-        headers: Without those of the framing.
-        body: The body; of a reply to HEAD the one that is not sent.
-    """
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-    def head(self, *, length: int | None, closes: bool) -> bytes:
-        """Return status line and headers.
-
-        Args:
-            length: Content-Length, or None to send none.
-            closes: Say that the connection ends here.
-        """
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", "Server: strict-s3"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        if length is not None and self.status not in _BODILESS:
-            lines.append(f"Content-Length: {length}")
-        if closes:
-            lines.append("Connection: close")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def element(name: str, content: object) -> str:

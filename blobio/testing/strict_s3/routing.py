@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from blobio.testing.strict_s3.faults import RequestHead
+from blobio.testing.strict.faults import RequestHead
 
-__all__ = ["parse_head", "understand"]
+__all__ = ["understand"]
 
 _OBJECT: Final = {
     "GET": "GetObject",
@@ -27,24 +27,6 @@ _UPLOAD: Final = {
     "POST": "CompleteMultipartUpload",
     "DELETE": "AbortMultipartUpload",
 }
-
-
-def parse_head(raw: bytes) -> RequestHead:
-    """Parse request line and headers, which end before the empty line.
-
-    Raises:
-        ValueError: It is not HTTP/1.1.
-    """
-    first, *lines = raw.decode("latin-1").split("\r\n")
-    method, target, version = first.split(" ")
-    if version != "HTTP/1.1":
-        message = f"not HTTP/1.1: {version}"
-        raise ValueError(message)
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    return understand(method, target, headers)
 
 
 def understand(method: str, target: str, headers: Mapping[str, str]) -> RequestHead:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, final
 
 from blobio.config import Config, S3Config
-from blobio.testing.strict_s3.connection import Connection
-from blobio.testing.strict_s3.faults import Fault, FaultHook, RequestHead, Strike
-from blobio.testing.strict_s3.replies import Answer, refusal
+from blobio.testing.strict.answers import Answer
+from blobio.testing.strict.connection import Connection
+from blobio.testing.strict.faults import Fault, FaultHook, RequestHead, Strike
+from blobio.testing.strict.hosting import Listener, on_a_thread
+from blobio.testing.strict_s3.replies import refusal
+from blobio.testing.strict_s3.routing import understand
 from blobio.testing.strict_s3.service import Service
 from blobio.testing.strict_s3.signatures import verify
 from blobio.testing.strict_s3.store import Bucket, PendingUpload, S3Error
@@ -57,7 +58,8 @@ class StrictS3:
         self.hook = hook
         self.requests: Final[Counter[str]] = Counter()
         self.strikes: Final[Counter[Strike]] = Counter()
-        self.connections: Final[set[Connection]] = set()
+        self._listener = Listener()
+        self.connections: Final[set[Connection]] = self._listener.connections
         self._clock = clock
         self._service = Service(
             lambda name: Bucket(
@@ -67,14 +69,11 @@ class StrictS3:
                 repeats_completion=repeats_completion,
             )
         )
-        self._server: asyncio.Server | None = None
-        self._empty = asyncio.Event()
-        self._port = 0
 
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._listener.port}"
 
     def config(self) -> Config:
         """Return a `Config` that reaches this server: explicit keys, path addressing."""
@@ -101,27 +100,24 @@ class StrictS3:
 
     def land(self, concerns: Callable[[RequestHead], bool]) -> None:
         """Act now on those requests struck by `Strike.LATE` that `concerns` is true of."""
-        for connection in list(self.connections):
-            if connection.late is not None and concerns(connection.late[0]):
-                connection.land()
+        self._listener.land(concerns)
 
     async def __aenter__(self) -> StrictS3:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._listener.open(self)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        if not self.connections:
-            self._empty.set()
-        for connection in list(self.connections):
-            connection.close()
-        await self._server.wait_closed()
-        await self._empty.wait()
+        await self._listener.close()
 
     # What connections ask
+
+    def understand(self, method: str, target: str, headers: Mapping[str, str]) -> RequestHead:
+        """Find out what a request asks for."""
+        return understand(method, target, headers)
+
+    def refuse(self, fault: Fault) -> Answer:
+        """Return the reply of a fault."""
+        return refusal(S3Error(fault.status, fault.code, "injected"))
 
     def judge(self, head: RequestHead) -> Fault | None:
         """Count a request and ask the hook for its fault."""
@@ -158,14 +154,11 @@ class StrictS3:
 
     def opened(self, connection: Connection) -> None:
         """Note a connection."""
-        self.connections.add(connection)
-        self._empty.clear()
+        self._listener.opened(connection)
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._empty.set()
+        self._listener.closed(connection)
 
 
 @contextmanager
@@ -182,22 +175,5 @@ def strict_s3(
     server = StrictS3(
         hook=hook, min_part_bytes=min_part_bytes, repeats_completion=repeats_completion
     )
-    ready = threading.Event()
-    handle: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def serve() -> None:
-        done = asyncio.Event()
-        async with server:
-            handle.append((asyncio.get_running_loop(), done))
-            ready.set()
-            await done.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="strict-s3", daemon=True)
-    thread.start()
-    ready.wait()
-    try:
-        yield server
-    finally:
-        loop, done = handle[0]
-        loop.call_soon_threadsafe(done.set)
-        thread.join()
+    with on_a_thread(server, "strict-s3") as running:
+        yield running

@@ -11,10 +11,10 @@ from typing import Final, TypeAlias, final
 from urllib.parse import unquote
 
 from blobio import checksum
-from blobio.testing.strict_s3.faults import RequestHead
+from blobio.testing.strict.answers import Answer
+from blobio.testing.strict.faults import RequestHead
 from blobio.testing.strict_s3.listing import list_objects, list_uploads
 from blobio.testing.strict_s3.replies import (
-    Answer,
     describe,
     document,
     element,

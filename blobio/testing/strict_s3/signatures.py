@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote
 
-from blobio.testing.strict_s3.faults import RequestHead
+from blobio.testing.strict.faults import RequestHead
 from blobio.testing.strict_s3.store import S3Error
 
 __all__ = ["verify"]

@@ -1,19 +1,18 @@
-"""One connection to `StrictS3`: HTTP/1.1 in, the faults of each request, HTTP/1.1 out."""
+"""One connection to a strict server: HTTP/1.1 in, the faults of each request, HTTP/1.1 out."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, final
 
-from blobio.testing.strict_s3.faults import Fault, RequestHead, Strike
-from blobio.testing.strict_s3.replies import Answer, error_document, refusal
-from blobio.testing.strict_s3.routing import parse_head
-from blobio.testing.strict_s3.store import S3Error
+from blobio.testing.strict.answers import Answer
+from blobio.testing.strict.faults import Fault, RequestHead, Strike
 
-__all__ = ["Connection", "Desk"]
+__all__ = ["Connection", "Desk", "parse_head"]
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -34,6 +33,14 @@ _REPLY_LOST: Final = frozenset(
 
 class Desk(Protocol):
     """What a connection asks of the server."""
+
+    def understand(self, method: str, target: str, headers: Mapping[str, str]) -> RequestHead:
+        """Find out what a request asks for; names of `headers` are in lower case."""
+        ...
+
+    def refuse(self, fault: Fault) -> Answer:
+        """Return the reply with the fault's status and code."""
+        ...
 
     def judge(self, head: RequestHead) -> Fault | None:
         """Count a request and return the fault that strikes it."""
@@ -136,7 +143,7 @@ class Connection(asyncio.Protocol):
                 self.close()
             return False
         try:
-            head = parse_head(bytes(self._buffer[:end]))
+            head = self._desk.understand(*parse_head(bytes(self._buffer[:end])))
             length = int(head.headers.get("content-length", "0"))
         except ValueError:
             self.close()
@@ -161,10 +168,13 @@ class Connection(asyncio.Protocol):
                 loop = asyncio.get_running_loop()
                 loop.call_later(fault.seconds, self._resume, head, body)
             case Strike.REFUSE:
-                headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-                self._send(head, refusal(S3Error(fault.status, fault.code, "injected", headers)))
+                answer = self._desk.refuse(fault)
+                if fault.retry_after:
+                    headers = {**answer.headers, "Retry-After": fault.retry_after}
+                    answer = replace(answer, headers=headers)
+                self._send(head, answer)
             case Strike.ERROR_IN_200:
-                self._send(head, Answer(body=error_document(fault.code, "injected")))
+                self._send(head, Answer(body=self._desk.refuse(fault).body))
             case _:
                 self._act(head, body, fault)
 
@@ -192,7 +202,7 @@ class Connection(asyncio.Protocol):
         if strike is Strike.DROP_REPLY:
             self._end(fault)
         elif strike is Strike.FAIL_AFTER:
-            self._send(head, refusal(S3Error(fault.status, fault.code, "injected")))
+            self._send(head, self._desk.refuse(fault))
         else:
             self._send(head, answer, fault)
 
@@ -254,3 +264,21 @@ def _flip(body: bytes, at: float) -> bytes:
         return body
     place = int(len(body) * at)
     return body[:place] + bytes([body[place] ^ 0xFF]) + body[place + 1 :]
+
+
+def parse_head(raw: bytes) -> tuple[str, str, dict[str, str]]:
+    """Return method, target and headers of a request, whose bytes end before the empty line.
+
+    Raises:
+        ValueError: It is not HTTP/1.1.
+    """
+    first, *lines = raw.decode("latin-1").split("\r\n")
+    method, target, version = first.split(" ")
+    if version != "HTTP/1.1":
+        message = f"not HTTP/1.1: {version}"
+        raise ValueError(message)
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return method, target, headers

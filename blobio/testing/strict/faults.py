@@ -1,4 +1,4 @@
-"""What can go wrong with one request to `StrictS3`, as a value."""
+"""What can go wrong with one request to a strict server, as a value."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RequestHead:
         method: `"GET"`, `"PUT"`, ...
         target: Path and query, byte for byte.
         headers: Names in lower case.
-        operation: S3's name for it (`"PutObject"`, `"ListObjectsV2"`, ...), or `""` if unknown.
+        operation: The store's name for it (`"PutObject"`, `"objects.get"`), or `""` if unknown.
         bucket: Name of the bucket, or `""`.
         key: Key of the object, decoded, or `""`.
         query: Decoded parameters.
@@ -69,7 +69,7 @@ class Fault:
         strike: What happens.
         at: Where in the body, as a fraction from 0 up to but not including 1.
         status: Status of `REFUSE` and `FAIL_AFTER`.
-        code: S3's error code of those and of `ERROR_IN_200`.
+        code: The store's error code of those and of `ERROR_IN_200`.
         retry_after: Value of the `Retry-After` header of `REFUSE`, or None.
         seconds: Length of a `DELAY`.
         orderly: End connections by FIN instead of RST.
