@@ -6,20 +6,20 @@
         server.make_container("container")
         async with AsyncContext(server.config()) as context: ...
 
-It is `StrictS3`'s sibling and shares its connections and faults. It refuses what Azure refuses:
-wrong signatures and dates, MD5s that do not match, failed conditions, block ids of unequal length,
-empty blocks, lists that name blocks which are not there, writes to a leased blob or to one that a
-copy is being made into, sources of copies in another account without a SAS. A commit drops every
-unpublished block of the blob, whoever sent it. Copies can be kept pending, and be made to fail.
+`strict_azure` runs it on a thread for programs without an event loop. It refuses what Azure
+refuses: wrong signatures and dates, MD5s that do not match, failed conditions, block ids of unequal
+length, empty blocks, lists that name blocks which are not there, writes to a leased blob or to one
+that a copy is being made into, sources of copies in another account without a SAS. A commit drops
+every unpublished block of the blob, whoever sent it. Copies can be kept pending, and made to fail.
 
 Not modelled: versions and snapshots, access control, encryption, hierarchical accounts.
 """
 
 from __future__ import annotations
 
-from blobio.testing.strict_azure.server import StrictAzure
+from blobio.testing.strict import Fault, FaultHook, RequestHead, Strike
+from blobio.testing.strict_azure.server import StrictAzure, strict_azure
 from blobio.testing.strict_azure.store import Container, StoredBlob
-from blobio.testing.strict_s3.faults import Fault, FaultHook, RequestHead, Strike
 
 __all__ = [
     "Container",
@@ -29,4 +29,5 @@ __all__ = [
     "StoredBlob",
     "StrictAzure",
     "Strike",
+    "strict_azure",
 ]

@@ -9,9 +9,9 @@ from email.utils import formatdate
 from typing import Final
 from urllib.parse import quote
 
+from blobio.testing.strict import Answer, RequestHead
+from blobio.testing.strict_azure.replies import XML, element
 from blobio.testing.strict_azure.store import Container, Refusal, StoredBlob
-from blobio.testing.strict_s3.faults import RequestHead
-from blobio.testing.strict_s3.replies import Answer, element
 
 __all__ = ["list_blobs"]
 
@@ -38,7 +38,7 @@ def list_blobs(container: Container, head: RequestHead, body: bytes) -> Answer:
         f"<Blobs>{''.join(text for _, text in page)}</Blobs>"
         f"<NextMarker>{marker}</NextMarker></EnumerationResults>"
     )
-    return Answer(headers={"Content-Type": "application/xml"}, body=document.encode("utf-8-sig"))
+    return Answer(headers=XML, body=document.encode("utf-8-sig"))
 
 
 def _entries(container: Container, head: RequestHead) -> Iterator[tuple[str, str]]:

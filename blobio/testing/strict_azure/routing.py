@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from blobio.testing.strict_s3.faults import RequestHead
+from blobio.testing.strict import RequestHead
 
 __all__ = ["parse_part", "understand"]
 

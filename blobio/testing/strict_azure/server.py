@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Final, final
 
 from blobio.config import AzureConfig, Config
+from blobio.testing.strict import (
+    Answer,
+    Connection,
+    Fault,
+    FaultHook,
+    Listener,
+    RequestHead,
+    Strike,
+    on_a_thread,
+)
+from blobio.testing.strict_azure.replies import refused
 from blobio.testing.strict_azure.routing import parse_part, understand
-from blobio.testing.strict_azure.service import Service, refused
+from blobio.testing.strict_azure.service import Service
 from blobio.testing.strict_azure.signatures import KEY, verify
 from blobio.testing.strict_azure.store import Container, Refusal
-from blobio.testing.strict_s3.connection import Connection
-from blobio.testing.strict_s3.faults import Fault, FaultHook, RequestHead, Strike
-from blobio.testing.strict_s3.replies import Answer
 
-__all__ = ["StrictAzure"]
+__all__ = ["StrictAzure", "strict_azure"]
 
 _ACCOUNT: Final = "account"
 _BOUNDARY: Final = re.compile(r'boundary="?([^";]+)"?')
@@ -58,16 +66,14 @@ class StrictAzure:
         self.service.pending_polls = pending_polls
         self.requests: Final[Counter[str]] = Counter()
         self.strikes: Final[Counter[Strike]] = Counter()
-        self.connections: Final[set[Connection]] = set()
+        self._listener = Listener()
+        self.connections: Final[set[Connection]] = self._listener.connections
         self._clock = clock
-        self._server: asyncio.Server | None = None
-        self._empty = asyncio.Event()
-        self._port = 1  # of nobody, until it listens
 
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._listener.port or 1}"  # 1 is nobody's
 
     def config(self) -> Config:
         """Return a `Config` that reaches this server with the key of its accounts."""
@@ -79,28 +85,26 @@ class StrictAzure:
         return self.service.containers.setdefault(path, Container(path, self._clock))
 
     async def __aenter__(self) -> StrictAzure:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._listener.open(self)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        if not self.connections:
-            self._empty.set()
-        for connection in list(self.connections):
-            connection.close()
-        await self._server.wait_closed()
-        await self._empty.wait()
+        await self._listener.close()
 
     # What connections ask
 
+    def understand(self, method: str, target: str, headers: Mapping[str, str]) -> RequestHead:
+        """Find out what a request asks for."""
+        return understand(method, target, headers)
+
+    def refuse(self, fault: Fault) -> Answer:
+        """Return the reply of a fault."""
+        return refused(Refusal(fault.status, fault.code, "injected"))
+
     def judge(self, head: RequestHead) -> Fault | None:
         """Count a request and ask the hook for its fault."""
-        own = understand(head.method, head.target, head.headers)
-        self.requests[own.operation or "unknown"] += 1
-        fault = None if self.hook is None else self.hook(own)
+        self.requests[head.operation or "unknown"] += 1
+        fault = None if self.hook is None else self.hook(head)
         if fault is not None:
             self.strikes[fault.strike] += 1
         return fault
@@ -109,11 +113,10 @@ class StrictAzure:
         self, head: RequestHead, body: bytes, *, signed: RequestHead | None = None
     ) -> Answer:
         """Verify a request and act on it."""
-        own = understand(head.method, head.target, head.headers)
-        answer = self._refusal(signed or own, len(body))
+        answer = self._refusal(signed or head, len(body))
         if answer is None:
-            is_batch = own.operation == "BlobBatch"
-            answer = self._batch(own, body) if is_batch else self.service.answer(own, body)
+            is_batch = head.operation == "BlobBatch"
+            answer = self._batch(head, body) if is_batch else self.service.answer(head, body)
         return _dated(answer, self._clock())
 
     def begun_in_the_dark(self, answer: Answer) -> None:
@@ -121,14 +124,11 @@ class StrictAzure:
 
     def opened(self, connection: Connection) -> None:
         """Note a connection."""
-        self.connections.add(connection)
-        self._empty.clear()
+        self._listener.opened(connection)
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._empty.set()
+        self._listener.closed(connection)
 
     def _refusal(self, head: RequestHead, body_bytes: int) -> Answer | None:
         """Return why a request is not authorised, or None if it is."""
@@ -157,6 +157,16 @@ class StrictAzure:
             )
         headers = {"Content-Type": "multipart/mixed; boundary=reply"}
         return Answer(status=202, headers=headers, body=f"{''.join(texts)}--reply--".encode())
+
+
+@contextmanager
+def strict_azure(*, hook: FaultHook | None = None, pending_polls: int = 0) -> Iterator[StrictAzure]:
+    """Run a `StrictAzure` on a thread of its own until the `with` block ends.
+
+    The hook is called on that thread. See `StrictAzure` for the arguments.
+    """
+    with on_a_thread(StrictAzure(hook=hook, pending_polls=pending_polls), "strict-azure") as server:
+        yield server
 
 
 def _dated(answer: Answer, now: float) -> Answer:

@@ -10,13 +10,13 @@ from itertools import count
 from typing import Final, TypeAlias, final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from blobio.testing.strict import Answer, RequestHead
 from blobio.testing.strict_azure.listing import list_blobs
+from blobio.testing.strict_azure.replies import XML, element, refused
 from blobio.testing.strict_azure.signatures import check_sas
 from blobio.testing.strict_azure.store import Container, Refusal, StoredBlob, md5_base64
-from blobio.testing.strict_s3.faults import RequestHead
-from blobio.testing.strict_s3.replies import Answer, element, error_document
 
-__all__ = ["Service", "refused"]
+__all__ = ["Service"]
 
 _META: Final = "x-ms-meta-"
 _KEPT: Final = (
@@ -30,23 +30,8 @@ _KEPT: Final = (
 _RANGE: Final = re.compile(r"bytes=([0-9]+)-([0-9]*)")
 _BLOCK: Final = re.compile(r"<(Uncommitted|Latest|Committed)>([^<]*)</")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_XML: Final = {"Content-Type": "application/xml"}
 
 _Operation: TypeAlias = Callable[[Container, RequestHead, bytes], Answer]
-
-
-def refused(error: Refusal) -> Answer:
-    """Return the reply that says what `error` says."""
-    return Answer(
-        status=error.status,
-        headers={
-            **_XML,
-            "x-ms-error-code": error.code,
-            "x-ms-request-id": "strict",
-            **error.headers,
-        },
-        body=error_document(error.code, f"{error.message}\nRequestId:strict\nTime:now"),
-    )
 
 
 @final
@@ -315,4 +300,4 @@ def _tags(container: Container, head: RequestHead, body: bytes) -> Answer:
     pairs = parse_qsl(container.find(head.key).tags)
     tags = [f"<Tag>{element('Key', name)}{element('Value', value)}</Tag>" for name, value in pairs]
     document = f"<Tags><TagSet>{''.join(tags)}</TagSet></Tags>"
-    return Answer(headers=_XML, body=document.encode())
+    return Answer(headers=XML, body=document.encode())

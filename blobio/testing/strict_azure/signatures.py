@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from blobio.testing.strict import RequestHead
 from blobio.testing.strict_azure.store import Refusal
-from blobio.testing.strict_s3.faults import RequestHead
 
 __all__ = ["KEY", "check_sas", "verify"]
 

@@ -9,16 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from blobio.testing.strict_s3.store import S3Error
-
 __all__ = ["Container", "Refusal", "StoredBlob", "md5_base64"]
-
-# One class for both: connections refuse with it.
-Refusal = S3Error
 
 _MAX_BLOCKS: Final = 50_000
 _MAX_UNCOMMITTED: Final = 100_000
 _MAX_ID_BYTES: Final = 64
+
+
+@final
+class Refusal(Exception):
+    """A refusal.
+
+    Attributes:
+        status: HTTP status.
+        code: Azure's error code.
+        message: For people.
+        headers: Further headers of the reply.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
 
 
 def md5_base64(data: bytes) -> str:
