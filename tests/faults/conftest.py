@@ -9,8 +9,9 @@ import pytest
 
 from blobio.drivers.s3 import driver
 from blobio.testing.faultproxy import FaultProxy
+from blobio.testing.strict_azure import StrictAzure, strict_azure
 from blobio.testing.strict_s3 import StrictS3, strict_s3
-from tests.faults.sites import Site, Store, serve_http
+from tests.faults.sites import Site, Store, azure_site, serve_http
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +49,17 @@ def web() -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(params=["s3-crc32c", "s3-bare", "http"])
+@pytest.fixture(scope="session")
+def azure() -> Iterator[tuple[StrictAzure, FaultProxy]]:
+    with strict_azure() as server, FaultProxy(server.url) as proxy:
+        yield server, proxy
+
+
+@pytest.fixture(params=["s3-crc32c", "s3-bare", "azure", "http"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """One blob: in S3 with a checksum and without, and on a web server."""
+    """One blob: in S3 with a checksum and without, in Azure, and on a web server."""
+    if request.param == "azure":
+        return azure_site(*request.getfixturevalue("azure"))
     if request.param == "http":
         found: Site = request.getfixturevalue("web")
         found.proxy.clear()

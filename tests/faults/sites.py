@@ -13,9 +13,22 @@ from blobio import checksum
 from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, WriteConfig
 from blobio.testing.faultproxy import Action, FaultProxy, Rule
 from blobio.testing.scripted import Received, Reply, ScriptedServer, serving
+from blobio.testing.strict_azure import StoredBlob, StrictAzure
+from blobio.testing.strict_azure.store import md5_base64
 from blobio.testing.strict_s3 import StrictS3
 
-__all__ = ["DATA", "KIB", "OTHER", "PART", "QUICK", "Site", "Store", "pattern", "serve_http"]
+__all__ = [
+    "DATA",
+    "KIB",
+    "OTHER",
+    "PART",
+    "QUICK",
+    "Site",
+    "Store",
+    "azure_site",
+    "pattern",
+    "serve_http",
+]
 
 KIB: Final = 1 << 10
 PART: Final = 64 * KIB
@@ -83,7 +96,7 @@ class Site:
     @property
     def _target(self) -> str:
         """The path as it comes to the proxy; a request that an earlier test left has another."""
-        return "/" + self.url.split("/", 2 if self.url.startswith("s3:") else 3)[-1]
+        return "/" + self.url.split("/", 2 if self.url.startswith(("s3:", "az:")) else 3)[-1]
 
 
 @final
@@ -167,6 +180,28 @@ class Store:
             replace=lambda data: self.put(data, kind=kind),
             has_checksum=kind != "bare",
         )
+
+
+def azure_site(server: StrictAzure, proxy: FaultProxy) -> Site:
+    """Store one blob, with its MD5, in a container of a strict Azure server."""
+    container = server.make_container("faults")
+    key = f"blob-{next(_numbers)}"
+
+    def put(data: bytes) -> None:
+        headers = {"content-type": "application/octet-stream", "content-md5": md5_base64(data)}
+        container.store(key, StoredBlob(body=data, headers=headers))
+
+    put(DATA)
+    proxy.clear()
+    azure = replace(server.config().azure, endpoint_url=proxy.url + "/{account}")
+    return Site(
+        name="azure",
+        proxy=proxy,
+        config=replace(QUICK, azure=azure),
+        url=f"az://{server.account}/faults/{key}",
+        replace=put,
+        has_checksum=True,
+    )
 
 
 @contextmanager
