@@ -196,8 +196,10 @@ def _whole_headers(copy: Copy, token: str | None) -> dict[str, str]:
 
 def _own_tier(source: Source) -> str | None:
     """Return the tier that somebody gave the source; one that it has by default is not copied."""
-    inferred = source.headers.get("x-ms-access-tier-inferred", "false").lower() == "true"
-    return None if inferred else source.headers.get("x-ms-access-tier")
+    headers = source.headers
+    is_block_blob = headers.get("x-ms-blob-type", "BlockBlob") == "BlockBlob"
+    is_inferred = headers.get("x-ms-access-tier-inferred", "false").lower() == "true"
+    return headers.get("x-ms-access-tier") if is_block_blob and not is_inferred else None
 
 
 def _refusal(copy: Copy, response: Response) -> BlobError:

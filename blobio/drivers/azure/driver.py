@@ -21,7 +21,14 @@ from blobio.drivers.azure.wire import MAX_BLOCKS
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.registry import DriverServices
 from blobio.drivers.window import for_each
-from blobio.errors import BlobError, InvalidConfig, IsDirectory, NotFound, Unsupported
+from blobio.errors import (
+    BlobError,
+    InvalidConfig,
+    IsDirectory,
+    NotFound,
+    Unauthenticated,
+    Unsupported,
+)
 from blobio.transport.message import Request, Response
 from blobio.url import BlobUrl
 from blobio.values import (
@@ -255,13 +262,11 @@ class AzureDriver:
             operation="delete",
             subject=subject,
         )
-        try:
-            response = await self._container.send(request)
-        except BlobError:
-            return {}  # each key by itself will tell
+        response = await self._container.send(request)
         if response.status >= 300:  # noqa: PLR2004 - first status that fails
             error = error_for(response, operation="delete", subject=subject)
-            if isinstance(error, NotFound) and error.code == "ContainerNotFound":
+            is_final = error.retryable or isinstance(error, (NotFound, Unauthenticated))
+            if is_final:  # nobody's single DELETE would fare better
                 raise error
             self._batches = False
             return {}
@@ -309,4 +314,6 @@ class AzureDriver:
                 raise error
             if response.ambiguous or response.attempts > 1:
                 return DeleteResult(key=key)  # gone by an attempt whose reply was lost
+        if isinstance(error, Unauthenticated):
+            raise error  # of no key in particular
         return DeleteResult(key=key, error=error)
