@@ -11,7 +11,7 @@ from typing import Final, final
 
 from blobio.config import AzureConfig
 from blobio.drivers.azure import tokenfile, tokens
-from blobio.drivers.azure.settings import Anonymous, Sas, Tokens, choose, is_private
+from blobio.drivers.azure.settings import Access, Anonymous, Sas, Tokens, choose, is_private
 from blobio.drivers.azure.sharedkey import SharedKey
 from blobio.drivers.azure.tokens import Found, Source
 from blobio.drivers.dates import http_time
@@ -43,7 +43,7 @@ class AzureSigner:
     def __init__(
         self, config: AzureConfig, account: str, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self.access = choose(config, account)
+        self.access: Access = choose(config, account)
         self._clock = clock
         self._offset_s = 0.0
         self._learnt_at: float | None = None

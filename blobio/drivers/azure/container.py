@@ -33,7 +33,7 @@ class Container:
         self.place = place
         self.config = config
         self.signer = signer
-        self.wire = Wire(place, config.access_tier)
+        self.wire: Wire = Wire(place, config.access_tier)
         self._transport = transport
 
     def subject(self, key: str) -> str:

@@ -82,8 +82,8 @@ class SharedKey:
     __slots__ = ("_key", "account", "key")
 
     def __init__(self, account: str, key: str) -> None:
-        self.account = account
-        self.key = key
+        self.account: str = account
+        self.key: str = key
         try:
             self._key = base64.b64decode(key, validate=True)
         except ValueError:

@@ -48,7 +48,7 @@ class FixedToken:
     """
 
     def __init__(self, token: Token) -> None:
-        self.asked = 0
+        self.asked: int = 0
         self._token = token
 
     def get_token(self, *scopes: str) -> Token:
