@@ -126,6 +126,21 @@ def test_folders_of_hadoop_are_directories(context: bf.Context, server: StrictAz
     assert set(container.blobs) <= {"dir"}  # the mark of the directory itself lies outside of it
 
 
+def test_tree_of_a_hierarchical_account_is_removed(
+    context: bf.Context, server: StrictAzure
+) -> None:
+    container = server.make_container("container")
+    container.is_hierarchical = True
+    for key in ("dir/sub", "dir/sub/deep"):
+        container.store(key, StoredBlob(body=b"", metadata={"hdi_isfolder": "true"}))
+    for number in range(300):  # more than a batch
+        container.store(f"dir/sub/deep/{number}", StoredBlob(body=b"x"))
+
+    context.rmtree(f"{ROOT}/dir")
+
+    assert not container.blobs
+
+
 def test_copy_between_accounts_streams_where_the_store_cannot(azurite: AzureServer) -> None:
     azurite.make_container("blocking")
     azurite.make_container("blocking", account=azurite.second_account)

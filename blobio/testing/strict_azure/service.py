@@ -264,7 +264,7 @@ def _delete(container: Container, head: RequestHead, body: bytes) -> Answer:
     del body
     blob = container.check_read(head.key, head.headers)
     container.check_lease(blob, head.headers)
-    del container.blobs[head.key]
+    container.remove(head.key)
     return Answer(status=202)
 
 

@@ -93,12 +93,14 @@ class Container:
         name: See above.
         blobs: By key.
         uncommitted: Unpublished blocks by key and id.
+        is_hierarchical: A blob marked `hdi_isfolder` cannot be deleted before what lies in it.
     """
 
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self.name = name
         self.blobs: Final[dict[str, StoredBlob]] = {}
         self.uncommitted: Final[dict[str, dict[str, bytes]]] = {}
+        self.is_hierarchical: bool = False
         self._clock = clock
         self._etags = itertools.count(1)
 
@@ -149,6 +151,13 @@ class Container:
         self.blobs[key] = blob
         self.uncommitted.pop(key, None)
         return blob
+
+    def remove(self, key: str) -> None:
+        """Delete a blob."""
+        is_folder = self.blobs[key].metadata.get("hdi_isfolder") == "true"
+        if self.is_hierarchical and is_folder and any(k.startswith(key + "/") for k in self.blobs):
+            raise Refusal(409, "DirectoryIsNotEmpty", "The directory is not empty.")
+        del self.blobs[key]
 
     def touch(self, blob: StoredBlob) -> None:
         """Give a blob that was changed another ETag and time."""
