@@ -51,6 +51,7 @@ from blobio.paths import basename, dirname, join
 from blobio.url import BlobPathLike, BlobUrl
 
 if TYPE_CHECKING:
+    from blobio.azureconfig import AzureConfig
     from blobio.config import (
         Config,
         GcsConfig,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExists",
+    "AzureConfig",
     "BlobError",
     "BlobFile",
     "BlobPathLike",
@@ -166,6 +168,7 @@ write_text: Final = _default.write_text
 __version__: Final = "0.1.0"
 
 _LATE: Final = {
+    "AzureConfig": "blobio.azureconfig",
     "Config": "blobio.config",
     "GcsConfig": "blobio.config",
     "HttpConfig": "blobio.config",

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, final
 
+from blobio.azureconfig import AzureConfig
 from blobio.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
 
 __all__ = [
+    "AzureConfig",
     "Config",
     "GcsConfig",
     "HttpConfig",
@@ -325,6 +327,7 @@ class Config:
         write: How to write.
         s3: How to reach S3.
         gcs: How to reach Google Cloud Storage.
+        azure: How to reach Azure Blob Storage.
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
@@ -340,6 +343,7 @@ class Config:
     write: WriteConfig = field(default_factory=WriteConfig)
     s3: S3Config = field(default_factory=S3Config)
     gcs: GcsConfig = field(default_factory=GcsConfig)
+    azure: AzureConfig = field(default_factory=AzureConfig)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
@@ -357,7 +361,11 @@ class Config:
 
         Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
         `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
-        Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `BLOBIO_CA_FILE`.
+        Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `BLOBIO_CA_FILE`;
+        `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`, then
+        `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`, `AZURE_STORAGE_CONNECTION_STRING`,
+        `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
+        `AZURE_TENANT_ID` and `AZURE_AUTHORITY_HOST`.
 
         Args:
             environ: Where to look; None for `os.environ`.
@@ -372,6 +380,7 @@ class Config:
                 region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
             ),
             gcs=_gcs_from_env(env),
+            azure=AzureConfig.from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
         )
 

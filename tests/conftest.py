@@ -14,8 +14,10 @@ from hypothesis import settings
 pytest.register_assert_rewrite("blobio.testing.conformance")
 
 from blobio.testing.emulators import (  # noqa: E402 - after the rewriting of its asserts
+    AzureServer,
     GcsServer,
     S3Server,
+    azure_server,
     gcs_server,
     moto_server,
     rclone_server,
@@ -108,4 +110,18 @@ def rclone() -> Iterator[S3Server]:
 def gcs() -> Iterator[GcsServer]:
     """A Google Cloud Storage server over a file tree."""
     with gcs_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzureServer]:
+    """An Azure Blob server in memory."""
+    with azure_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_oauth() -> Iterator[AzureServer]:
+    """An Azure Blob server over TLS that takes bearer tokens too."""
+    with azure_server(tls=True, oauth=True) as server:
         yield server

@@ -11,6 +11,7 @@ from blobio.errors import InvalidConfig
 from blobio.forks import IMPORTS
 
 if TYPE_CHECKING:
+    from blobio.azureconfig import AzureConfig
     from blobio.config import Config
 
 __all__ = ["BlobfileSettings", "translate"]
@@ -37,7 +38,7 @@ class BlobfileSettings(TypedDict, total=False):
         use_streaming_read: Has no effect: reads stream, and seeks are cheap, without it.
         use_blind_writes: Has no effect: opening for write never sends a request.
         default_buffer_size: Bytes; `Config.buffer_bytes`.
-        save_access_token_to_disk: Has no effect: tokens are never written to disk.
+        save_access_token_to_disk: `AzureConfig.save_access_token_to_disk`, off unless it is set.
         multiprocessing_start_method: Has no effect: nothing is done in other processes.
         get_deadline: `RetryConfig.get_deadline`.
     """
@@ -113,8 +114,14 @@ def translate(settings: BlobfileSettings) -> Config:
             connect_timeout_s=settings.get("connect_timeout", base.http.connect_timeout_s),
             stall_timeout_s=settings.get("read_timeout", base.http.stall_timeout_s),
         ),
+        azure=_azure(settings, base.azure),
         write=replace(base.write, part_bytes=max(chunks, default=base.write.part_bytes)),
         buffer_bytes=settings.get("default_buffer_size", base.buffer_bytes),
         output_az_paths=settings.get("output_az_paths", base.output_az_paths),
         log_callback=settings.get("log_callback", base.log_callback),
     )
+
+
+def _azure(settings: BlobfileSettings, base: AzureConfig) -> AzureConfig:
+    keeps = settings.get("save_access_token_to_disk", base.save_access_token_to_disk)
+    return replace(base, save_access_token_to_disk=keeps)

@@ -99,13 +99,16 @@ def _is_link(url: BlobUrl) -> bool:
 async def _blob_batches(
     driver: Driver, root: BlobUrl, directories: list[str]
 ) -> AsyncIterator[Sequence[str]]:
-    """Yield the keys below `root` in batches; put aside those of real directories."""
-    real = driver.capabilities.directories
+    """Yield the keys below `root` in batches; put aside those of directories.
+
+    Some stores of keys, hierarchical accounts of Azure, keep directories that cannot be removed
+    before what lies in them; to other stores the order is all the same.
+    """
     size = driver.capabilities.delete_batch
     batch: list[str] = []
     async for page in pages(driver, root.key):
         for meta in page.blobs:
-            if real and meta.key.endswith("/"):
+            if meta.key.endswith("/"):
                 directories.append(meta.key)
                 continue
             batch.append(meta.key)

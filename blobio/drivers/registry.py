@@ -70,6 +70,7 @@ _BUILTIN: Final = {
     "https": _Builtin("blobio.drivers.http"),
     "s3": _Builtin("blobio.drivers.s3", extra="s3", needs="botocore"),
     "gs": _Builtin("blobio.drivers.gcs", extra="gcs", needs="google.auth"),
+    "az": _Builtin("blobio.drivers.azure", extra="azure", needs="azure.storage.blob"),
 }
 _registered: Final[dict[str, DriverFactory]] = {}
 
@@ -108,10 +109,10 @@ def _builtin(url: BlobUrl) -> DriverFactory | None:
     return cast("DriverFactory", importlib.import_module(entry.module).make)
 
 
-def _is_installed(package: str) -> bool:
+def _is_installed(module: str) -> bool:
     try:
-        return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # not even the package that it would be in
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that would hold it
         return False
 
 

@@ -187,7 +187,7 @@ def test_settings_translate() -> None:
         "use_streaming_read": True,
         "use_blind_writes": True,
         "default_buffer_size": 1234,
-        "save_access_token_to_disk": False,
+        "save_access_token_to_disk": True,
         "multiprocessing_start_method": "fork",
         "get_deadline": lambda: 0.0,
     }
@@ -200,6 +200,7 @@ def test_settings_translate() -> None:
     assert (config.http.connect_timeout_s, config.http.stall_timeout_s) == (1, 2)
     assert (config.output_az_paths, config.buffer_bytes) == (False, 1234)
     assert config.retry.get_deadline is settings["get_deadline"]
+    assert config.azure.save_access_token_to_disk
 
 
 def test_no_retry_limit_is_not_an_endless_one() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from blobio.drivers.s3 import driver
 from blobio.testing.faultproxy import FaultProxy
+from blobio.testing.strict_azure import StrictAzure, strict_azure
 from blobio.testing.strict_gcs import StrictGcs, strict_gcs
 from blobio.testing.strict_s3 import StrictS3, strict_s3
-from tests.faults.sites import Site, Store, gcs_site, serve_http
+from tests.faults.sites import Site, Store, azure_site, gcs_site, serve_http
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,12 @@ def gcs_proxy(gcs_server: StrictGcs) -> Iterator[FaultProxy]:
         yield proxy
 
 
+@pytest.fixture(scope="session")
+def azure() -> Iterator[tuple[StrictAzure, FaultProxy]]:
+    with strict_azure() as server, FaultProxy(server.url) as proxy:
+        yield server, proxy
+
+
 @pytest.fixture(params=["s3-crc32c", "gcs"])
 def checked(request: pytest.FixtureRequest) -> Site:
     """One blob with a CRC32C, in S3 and in Google's store."""
@@ -70,11 +77,13 @@ def checked(request: pytest.FixtureRequest) -> Site:
     return store.site("crc32c")
 
 
-@pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "http"])
+@pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "azure", "http"])
 def site(request: pytest.FixtureRequest) -> Site:
-    """One blob: in S3 with a checksum and without, in Google's store, and on a web server."""
+    """One blob: in S3 with a checksum and without, in Google's store, in Azure, and on the web."""
     if request.param == "gcs":
         return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
+    if request.param == "azure":
+        return azure_site(*request.getfixturevalue("azure"))
     if request.param == "http":
         found: Site = request.getfixturevalue("web")
         found.proxy.clear()

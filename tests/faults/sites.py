@@ -13,6 +13,8 @@ from blobio import checksum
 from blobio.config import Config, HttpConfig, ReadConfig, RetryConfig, WriteConfig
 from blobio.testing.faultproxy import Action, FaultProxy, Rule
 from blobio.testing.scripted import Received, Reply, ScriptedServer, serving
+from blobio.testing.strict_azure import StoredBlob, StrictAzure
+from blobio.testing.strict_azure.store import md5_base64
 from blobio.testing.strict_gcs import StrictGcs
 from blobio.testing.strict_gcs.store import Conditions
 from blobio.testing.strict_s3 import StrictS3
@@ -25,6 +27,7 @@ __all__ = [
     "QUICK",
     "Site",
     "Store",
+    "azure_site",
     "gcs_site",
     "pattern",
     "serve_http",
@@ -107,7 +110,7 @@ class Site:
         """The path as it comes to the proxy; a request that an earlier test left has another."""
         if self.target:
             return self.target
-        return "/" + self.url.split("/", 2 if self.url.startswith("s3:") else 3)[-1]
+        return "/" + self.url.split("/", 2 if self.url.startswith(("s3:", "az:")) else 3)[-1]
 
 
 @final
@@ -210,6 +213,28 @@ def gcs_site(server: StrictGcs, proxy: FaultProxy) -> Site:
         replace=put,
         has_checksum=True,
         target=rf"/storage/v1/b/{bucket.name}/o/blob\?alt=media(?:&generation=\d+)?",
+    )
+
+
+def azure_site(server: StrictAzure, proxy: FaultProxy) -> Site:
+    """Store one blob, with its MD5, in a container of a strict Azure server."""
+    container = server.make_container("faults")
+    key = f"blob-{next(_numbers)}"
+
+    def put(data: bytes) -> None:
+        headers = {"content-type": "application/octet-stream", "content-md5": md5_base64(data)}
+        container.store(key, StoredBlob(body=data, headers=headers))
+
+    put(DATA)
+    proxy.clear()
+    azure = replace(server.config().azure, endpoint_url=proxy.url + "/{account}")
+    return Site(
+        name="azure",
+        proxy=proxy,
+        config=replace(QUICK, azure=azure),
+        url=f"az://{server.account}/faults/{key}",
+        replace=put,
+        has_checksum=True,
     )
 
 

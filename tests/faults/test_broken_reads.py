@@ -17,7 +17,7 @@ from blobio.testing.faultproxy import (
     trickle,
     truncate,
 )
-from blobio.testing.scripted import End
+from blobio.testing.scripted import End, Received
 from tests.faults.sites import DATA, KIB, Site
 from tests.faults.ways import Way, each_protocol, each_way
 
@@ -52,8 +52,8 @@ def test_row_02_resume_starts_at_the_byte_that_is_missing_and_is_pinned(
         assert context.read_ranges(site.url, [(5, 50_005)]) == [DATA[5:50_005]]
 
     first, second = site.gets
-    assert first.headers["range"] == "bytes=5-50004"
-    start = int(second.headers["range"].removeprefix("bytes=").removesuffix("-50004"))
+    assert _range(first) == "bytes=5-50004"
+    start = int(_range(second).removeprefix("bytes=").removesuffix("-50004"))
     assert 5 <= start <= 5 + CUT  # a reset may overtake bytes
     assert end is End.RST or start == 5 + CUT
     assert site.pin(second) is not None
@@ -105,6 +105,11 @@ def test_row_04_whole_body_that_ends_with_the_connection_is_not_trusted(
     site.breaks(close_delimited(), times=2)
 
     _right_or_loud(site, way)
+
+
+def _range(request: Received) -> str:
+    """Return the range asked for; Azure has a header of its own for it."""
+    return request.headers.get("range") or request.headers["x-ms-range"]
 
 
 def _right_or_loud(site: Site, way: Way) -> None:

@@ -11,12 +11,13 @@ from typing import Final, final
 
 from blobio import Config, Context
 from blobio.config import ReadConfig, WriteConfig
-from blobio.testing.emulators import GcsServer, S3Server
+from blobio.testing.emulators import AzureServer, GcsServer, S3Server
 from blobio.testing.strict_gcs import strict_gcs
 
 __all__ = [
     "Tree",
     "TreeMaker",
+    "azure_trees",
     "gcs_trees",
     "local_trees",
     "memory_trees",
@@ -122,3 +123,15 @@ def strict_gcs_trees(*, parallel_uploads: bool) -> Iterator[TreeMaker]:
             yield lambda: Tree(
                 context=context, root=f"gs://bucket/{next(_numbers)}", quick_lists=False
             )
+
+
+@contextmanager
+def azure_trees(server: AzureServer, container: str) -> Iterator[TreeMaker]:
+    server.make_container(container)
+    with Context(replace(_TINY, azure=server.config().azure)) as context:
+
+        def make() -> Tree:
+            root = f"az://{server.account}/{container}/{next(_numbers)}"
+            return Tree(context=context, root=root, quick_lists=False)
+
+        yield make

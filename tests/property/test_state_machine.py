@@ -26,12 +26,13 @@ from blobio import (
     NotFound,
     VersionMismatch,
 )
-from blobio.testing.emulators import GcsServer, S3Server
+from blobio.testing.emulators import AzureServer, GcsServer, S3Server
 from tests.property.model import Blob
 from tests.property.pair import BOTH, KEYS, Pair
 from tests.property.patterns import PATTERNS, matching
 from tests.property.stores import (
     TreeMaker,
+    azure_trees,
     gcs_trees,
     local_trees,
     memory_trees,
@@ -404,4 +405,9 @@ def test_gcs_does_what_a_dict_does(gcs: GcsServer) -> None:
 @pytest.mark.parametrize("parallel_uploads", [True, False])
 def test_strict_gcs_does_what_a_dict_does(parallel_uploads: bool) -> None:
     with strict_gcs_trees(parallel_uploads=parallel_uploads) as make_tree:
+        check(make_tree, examples=5, steps=16)
+
+
+def test_azure_does_what_a_dict_does(azurite: AzureServer) -> None:
+    with azure_trees(azurite, "property-machine") as make_tree:
         check(make_tree, examples=5, steps=16)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from blobio.config import S3Config
 from blobio.core.metadata import to_stat
+from blobio.drivers.dates import http_time
 from blobio.drivers.http import wire
+from blobio.drivers.markup import parse
 from blobio.drivers.s3 import copying, headers, multipart, replies
-from blobio.drivers.s3.markup import parse
 from blobio.errors import BlobError, RangeNotSatisfiable, RequestFailed
 from blobio.transport.ranges import body_size, parse_content_range, served_span
 from blobio.transport.retry import retry_after_s
@@ -133,7 +134,7 @@ def test_content_length_is_a_size_or_nothing(text: str) -> None:
 def test_date_is_a_finite_time_or_none(text: str) -> None:
     """Row 26: as `Last-Modified`, `Date` and `Retry-After`, of a web server and of S3."""
     times = [
-        replies.http_time(text),
+        http_time(text),
         wire.describe("k", {"last-modified": text}, 1).mtime,
         retry_after_s({"retry-after": text}, NOW) or 0.0,
         retry_after_s({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT", "date": text}, NOW) or 0.0,
@@ -224,9 +225,9 @@ LONG: Final[Mapping[str, Callable[[], object]]] = {
     "spaces": lambda: parse_content_range(" " * SIZE + "x"),
     "length": lambda: body_size({"content-length": "9" * SIZE}),
     "retry digits": lambda: retry_after_s({"retry-after": "9" * SIZE}, NOW),
-    "date digits": lambda: replies.http_time("Mon, " + "9" * SIZE),
-    "date spaces": lambda: replies.http_time("Mon, 01 Jan" + " " * SIZE + "2024"),
-    "date comments": lambda: replies.http_time("(" * 1_000 + "Mon, 01 Jan 2024"),
+    "date digits": lambda: http_time("Mon, " + "9" * SIZE),
+    "date spaces": lambda: http_time("Mon, 01 Jan" + " " * SIZE + "2024"),
+    "date comments": lambda: http_time("(" * 1_000 + "Mon, 01 Jan 2024"),
     "etag": lambda: replies.md5_of({"etag": "a" * SIZE}, S3Config()),
     "words": lambda: headers.user_metadata({"x-amz-meta-a": "=?utf-8?B?" * (SIZE // 10)}),
     "open words": lambda: headers.user_metadata({"x-amz-meta-a": "=?utf-8?Q?" + "=" * SIZE}),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from blobio.config import Config, RetryConfig, S3Config
 from blobio.core.context import AsyncContext
-from blobio.drivers.s3 import deleting, listing, markup, multipart
+from blobio.drivers import markup
+from blobio.drivers.s3 import deleting, listing, multipart
 from blobio.drivers.s3.errors import error_body, error_for
 from blobio.drivers.s3.judge import judge
 from blobio.errors import BlobError, RequestFailed, TransportFailed

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from blobio.azureconfig import AzureConfig
 from blobio.config import (
     Config,
     GcsConfig,
@@ -46,6 +47,8 @@ from blobio.errors import InvalidConfig
         lambda: GcsConfig(endpoint_url="http://user@localhost:4443"),
         lambda: GcsConfig(component_prefix="no-slash"),
         lambda: GcsConfig(component_prefix="/"),
+        lambda: AzureConfig(endpoint_url="account.blob.core.windows.net"),
+        lambda: AzureConfig(endpoint_url="https://user:password@host"),
         lambda: Config(buffer_bytes=0),
         lambda: Config(memory_bytes=0),
     ],
@@ -154,3 +157,41 @@ def test_config_pickles() -> None:
     config = Config(s3=S3Config(region="eu-west-1", buckets={"b": S3Config(anonymous=True)}))
 
     assert pickle.loads(pickle.dumps(config)) == config  # noqa: S301 - our own bytes
+
+
+def test_azure_settings_of_a_container_go_before_those_of_its_account() -> None:
+    account, container = AzureConfig(anonymous=True), AzureConfig(sas_token="sig=x")
+    config = AzureConfig(accounts={"one": account, "one/two": container})
+
+    assert config.for_container("one", "two") is container
+    assert config.for_container("one", "other") is account
+    assert config.for_container("other", "two") is config
+
+
+def test_environment_names_azure_credentials_as_blobfile_does() -> None:
+    env = {
+        "AZURE_USE_IDENTITY": "1",
+        "AZURE_STORAGE_ACCOUNT": "account",
+        "AZURE_STORAGE_ACCOUNT_KEY": "a2V5",
+        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=a",
+        "AZURE_APPLICATION_CREDENTIALS": "/file.json",
+        "AZURE_CLIENT_ID": "client",
+        "AZURE_CLIENT_SECRET": "secret",
+        "AZURE_TENANT_ID": "tenant",
+    }
+
+    azure = Config.from_env(env).azure
+
+    assert azure == AzureConfig(
+        use_identity=True,
+        account="account",
+        account_key="a2V5",
+        connection_string="AccountName=a",
+        application_credentials="/file.json",
+        client_id="client",
+        client_secret="secret",
+        tenant_id="tenant",
+    )
+    assert Config.from_env(env | {"AZURE_STORAGE_KEY": "Zmlyc3Q="}).azure.account_key == "Zmlyc3Q="
+    assert "a2V5" not in repr(azure)
+    assert "secret" not in repr(azure).replace("client_secret", "")

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
 from blobio.config import S3Config
+from blobio.drivers.dates import http_time
 from blobio.drivers.s3.addressing import DEFAULT_REGION
-from blobio.drivers.s3.replies import http_time
 from blobio.drivers.s3.sigv4 import Credentials, SigV4, payload_hash
 from blobio.errors import Unauthenticated
 from blobio.transport.message import Request

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, final
 
+from blobio.drivers import markup
 from blobio.drivers.s3 import headers as h
-from blobio.drivers.s3 import markup, multipart, writing
+from blobio.drivers.s3 import multipart, writing
 from blobio.drivers.s3.addressing import query_string
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for, version_mismatch

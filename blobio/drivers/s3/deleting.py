@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from blobio.config import S3Config
-from blobio.drivers.s3 import markup
+from blobio.drivers import markup
 from blobio.drivers.s3.addressing import Endpoint, quote_key
 from blobio.drivers.s3.errors import error_for
 from blobio.drivers.s3.headers import content_md5

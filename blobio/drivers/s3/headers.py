@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import quopri
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from blobio import checksum
 from blobio.config import S3Config
+from blobio.drivers.words import decode, encode
 from blobio.errors import Unsupported
 from blobio.values import CreateOnly, ReplaceIf, WriteMode
 
@@ -52,9 +52,6 @@ CARRIED: Final = (
 
 _META: Final = "x-amz-meta-"
 _TOKEN_CHARACTERS: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_ENCODED_WORD: Final = re.compile(r"=\?utf-8\?([bq])\?([!->@-~]*)\?=", re.IGNORECASE)
-_WORD_BYTES: Final = 45  # 60 characters of base64: an encoded word has at most 75
 
 
 def conditions(mode: WriteMode) -> dict[str, str]:
@@ -143,7 +140,7 @@ def metadata_headers(metadata: Mapping[str, str], token: str | None = None) -> d
                 f"case, and {TOKEN_NAME!r} is blobio's own"
             )
             raise Unsupported(message)
-        headers[_META + name] = _encode(name, value)
+        headers[_META + name] = encode(name, value)
     if token is not None:
         headers[_META + TOKEN_NAME] = token
     return headers
@@ -153,7 +150,7 @@ def user_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the user's metadata of a reply, decoded, without blobio's own token."""
     start = len(_META)
     return {
-        name[start:]: _decode(value)
+        name[start:]: decode(value)
         for name, value in headers.items()
         if name.startswith(_META) and name[start:] != TOKEN_NAME
     }
@@ -162,52 +159,3 @@ def user_metadata(headers: Mapping[str, str]) -> dict[str, str]:
 def write_token(headers: Mapping[str, str]) -> str | None:
     """Return the token that the write which made this object left in it, if it left one."""
     return headers.get(_META + TOKEN_NAME)
-
-
-def _encode(name: str, value: str) -> str:
-    if not value:
-        return ""
-    if not {"\r", "\n", "\0"}.isdisjoint(value):
-        message = f"the metadata value of {name!r} holds a line break or NUL"
-        raise Unsupported(message)
-    if _PLAIN.fullmatch(value) and "=?" not in value:
-        return value
-    words = []
-    piece = b""
-    for character in value:
-        octets = character.encode("utf-8", "strict")
-        if len(piece) + len(octets) > _WORD_BYTES:
-            words.append(piece)
-            piece = b""
-        piece += octets
-    words.append(piece)
-    return " ".join(f"=?UTF-8?B?{base64.b64encode(word).decode()}?=" for word in words)
-
-
-def _decode(value: str) -> str:
-    """Decode encoded words of UTF-8, which is all that S3 and blobio write.
-
-    `email` would let a stranger's header choose among all of Python's codecs, and drops what it
-    cannot read. What is no encoded word, or a wrong one, stays as it is.
-    """
-    if "=?" not in value:
-        return value
-    pieces: list[bytes] = []
-    end = 0
-    try:
-        for match in _ENCODED_WORD.finditer(value):
-            between = value[end : match.start()]
-            if not (end and between.isspace()):  # white space between two words is not part of it
-                pieces.append(between.encode("utf-8", "surrogateescape"))
-            pieces.append(_word(*match.groups()))
-            end = match.end()
-        pieces.append(value[end:].encode("utf-8", "surrogateescape"))
-        return b"".join(pieces).decode() if end else value
-    except ValueError:  # binascii's error and that of UTF-8 among them
-        return value
-
-
-def _word(encoding: str, text: str) -> bytes:
-    if encoding in "bB":
-        return base64.b64decode(text, validate=True)
-    return quopri.decodestring(text.replace("_", " ").encode())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from blobio.drivers.markup import is_cut, root_name
 from blobio.drivers.s3.errors import RETRYABLE_CODES, error_body
-from blobio.drivers.s3.markup import is_cut, root_name
 from blobio.transport.message import Request, Response
 from blobio.transport.retry import Verdict, judge_status
 

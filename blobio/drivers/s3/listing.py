@@ -8,8 +8,8 @@ from typing import Final, final
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
+from blobio.drivers.markup import MAX_DEPTH, refuse_dtd
 from blobio.drivers.s3.addressing import query_string
-from blobio.drivers.s3.markup import MAX_DEPTH, refuse_dtd
 from blobio.drivers.s3.replies import quoted
 from blobio.errors import RequestFailed
 from blobio.values import ListOptions, ListPage, Version, listed_blobs

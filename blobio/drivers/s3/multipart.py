@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from blobio import checksum
+from blobio.drivers import markup
 from blobio.drivers.s3 import headers as h
-from blobio.drivers.s3 import markup
 from blobio.drivers.s3.addressing import query_string
 from blobio.drivers.s3.replies import quoted
 from blobio.drivers.s3.wire import CopyPlan, Wire

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from blobio import checksum
 from blobio.config import S3Config
+from blobio.drivers.dates import http_time
 from blobio.drivers.s3.headers import user_metadata
 from blobio.values import BlobMeta, PutResult, Version
 
-__all__ = ["full_crc32c", "http_time", "md5_of", "meta_of", "put_result", "quoted", "version_of"]
+__all__ = ["full_crc32c", "md5_of", "meta_of", "put_result", "quoted", "version_of"]
 
 _HEX_MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
-_HTTP_DATE: Final = re.compile(r"\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_MONTHS: Final = {
-    "JanFebMarAprMayJunJulAugSepOctNovDec"[3 * n : 3 * n + 3]: n + 1 for n in range(12)
-}
 
 
 def quoted(etag: str) -> str:
@@ -57,21 +52,6 @@ def full_crc32c(headers: Mapping[str, str]) -> int | None:
     if value is None or headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT":
         return None
     return checksum.from_base64(value)
-
-
-def http_time(text: str | None) -> float:
-    """Return an HTTP date as seconds since the epoch, 0.0 if there is none that can be read."""
-    if not text:
-        return 0.0
-    match = _HTTP_DATE.fullmatch(text)
-    try:
-        if match is not None:  # 2 microseconds; the general parser takes 10
-            day, month, year, hour, minute, second = match.groups()
-            numbers = (int(day), int(hour), int(minute), int(second))
-            return float(calendar.timegm((int(year), _MONTHS.get(month, 1), *numbers)))
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def meta_of(

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from blobio import checksum
-from blobio.drivers.s3 import markup, multipart, writing
+from blobio.drivers import markup
+from blobio.drivers.s3 import multipart, writing
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for
 from blobio.drivers.s3.multipart import Part, UploadTarget

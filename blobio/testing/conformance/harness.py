@@ -38,7 +38,7 @@ class Harness(Protocol):
         ...
 
     async def another_driver(self, authority: str | None = None) -> Driver:
-        """Make a second driver of the same kind, of another bucket if `authority` is given."""
+        """Make a second driver of the same kind, of another bucket if one is named."""
         ...
 
     def key(self, name: str) -> str:
@@ -88,7 +88,10 @@ class DriverHarness:
     async def another_driver(self, authority: str | None = None) -> Driver:
         """See `Harness.another_driver`."""
         url = self._root
-        return self._make(url if authority is None else BlobUrl(url.scheme, authority, ""))
+        if authority is None:
+            return self._make(url)
+        account, slash, _ = url.authority.rpartition("/")
+        return self._make(BlobUrl(url.scheme, f"{account}{slash}{authority}", ""))
 
     def key(self, name: str) -> str:
         """See `Harness.key`."""

@@ -48,10 +48,9 @@ _PATH_KEYS: Final = {
     "slashes": "///",
     "slash-last": "a/",
     "slashes-last": "a//",
-    "backslash": "a\\b",
 }
 _LINE_BREAKS: Final = {"newline": "a\nb", "return": "a\rb"}
-_CONTROLS: Final = {"tab": "a\tb", "escape": "a\x1bb", "delete": "a\x7fb"}
+_CONTROLS: Final = {"tab": "a\tb", "delete": "a\x7fb"}
 
 
 async def _survives(harness: Harness, name: str) -> None:
@@ -82,6 +81,16 @@ async def exact_key_that_is_no_path_survives(harness: Harness, name: str) -> Non
 @case_for_each(_CONTROLS, Feature.PATH_KEYS, needs="writable listable", without="directories")
 async def exact_key_with_a_control_character_survives(harness: Harness, name: str) -> None:
     await _survives(harness, name)
+
+
+@case(Feature.PATH_KEYS, Feature.BACKSLASHES, needs="writable listable", without="directories")
+async def exact_key_with_a_backslash_survives(harness: Harness) -> None:
+    await _survives(harness, "a\\b")
+
+
+@case(Feature.PATH_KEYS, Feature.CONTROLS, needs="writable listable", without="directories")
+async def exact_key_with_an_escape_character_survives(harness: Harness) -> None:
+    await _survives(harness, "a\x1bb")
 
 
 @case_for_each(_LINE_BREAKS, Feature.NEWLINES, needs="writable listable")

@@ -14,14 +14,17 @@ needs it fails instead of passing unseen. After a failure its log is kept and th
 
 from __future__ import annotations
 
+from blobio.testing.emulators.azure import AzureServer, azure_server
 from blobio.testing.emulators.gcs import GcsServer, gcs_server
 from blobio.testing.emulators.http import HttpServer, http_server
 from blobio.testing.emulators.s3 import S3Server, moto_server, rclone_server
 
 __all__ = [
+    "AzureServer",
     "GcsServer",
     "HttpServer",
     "S3Server",
+    "azure_server",
     "gcs_server",
     "http_server",
     "moto_server",

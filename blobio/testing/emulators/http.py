@@ -16,7 +16,7 @@ from typing import final
 from blobio.config import Config, HttpConfig
 from blobio.testing.emulators.process import server_process
 
-__all__ = ["HttpServer", "http_server"]
+__all__ = ["HttpServer", "certificate", "http_server"]
 
 _MODULE = "blobio.testing.emulators.static"
 
@@ -61,9 +61,9 @@ def http_server(root: Path, *, tls: bool = False) -> Iterator[HttpServer]:
     def command(directory: Path) -> list[str]:
         arguments = [sys.executable, "-m", _MODULE, str(root.resolve())]
         if tls:
-            certificate, ca_file = _certificate(directory)
+            issued, ca_file = certificate(directory)
             authority.append(ca_file)
-            arguments.append(str(certificate))
+            arguments.append(str(issued))
         return arguments
 
     def answers(port: int) -> bool:
@@ -87,7 +87,7 @@ def http_server(root: Path, *, tls: bool = False) -> Iterator[HttpServer]:
         )
 
 
-def _certificate(directory: Path) -> tuple[Path, Path]:
+def certificate(directory: Path) -> tuple[Path, Path]:
     """Write a certificate with its key, and the authority that signed it; return both paths."""
     if importlib.util.find_spec("trustme") is None:
         message = "the package trustme is missing: run  pip install trustme"

@@ -21,15 +21,9 @@ _START_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.02
 _LISTENING: Final = re.compile(r"https?://127\.0\.0\.1:([0-9]+)")
 _FOREIGN: Final = (
-    "AWS_",
-    "GOOGLE_",
-    "STORAGE_",
-    "RCLONE_",
-    "MOTO_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "http_proxy",
-)
+    "AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "STORAGE_", "RCLONE_", "MOTO_",
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy",
+)  # fmt: skip
 _GUARD: Final = Path(__file__).with_name("guard.py")
 _LOG_TAIL_CHARS: Final = 2000
 

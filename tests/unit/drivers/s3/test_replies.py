@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from blobio.config import S3Config
-from blobio.drivers.s3.replies import full_crc32c, http_time, md5_of, meta_of, version_of
+from blobio.drivers.dates import http_time
+from blobio.drivers.s3.replies import full_crc32c, md5_of, meta_of, version_of
 from blobio.values import BlobMeta
 
 MD5 = "25f9e794323b453885f5181f1b624d0b"

@@ -1,6 +1,6 @@
-"""Read and write the small XML of S3's replies and requests. No DTD, no entities, no namespaces.
+"""Read and write the small XML of a store's replies and requests. No DTD, entities, namespaces.
 
-Listings have their own reader in `listing`, which is the one that must be fast.
+Listings have readers of their own, which must be fast.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 # Possessive: a reply of white space alone would otherwise be cut in two in every way there is.
 _ROOT: Final = re.compile(rb"\s*+(?:<\?xml[^>]*+>)?\s*+<([A-Za-z]+)[\s/>]")
 _EMPTY_ROOT: Final = re.compile(rb"\s*+(?:<\?xml[^>]*+>)?\s*+<[^<>]*/>\s*+")
-MAX_DEPTH: Final = 32  # of S3's own documents none has more than six levels
+MAX_DEPTH: Final = 32  # of the stores' own documents none has more than six levels
 # What XML 1.0 can carry at all, even escaped.
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 

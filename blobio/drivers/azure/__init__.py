@@ -1,0 +1,15 @@
+"""Azure Blob Storage. Needs `azure-identity` for tokens and `azure-storage-blob` for SAS only."""
+
+from __future__ import annotations
+
+from blobio.drivers.azure.driver import AzureDriver
+from blobio.drivers.base import Driver
+from blobio.drivers.registry import DriverServices
+from blobio.url import BlobUrl
+
+__all__ = ["make"]
+
+
+def make(url: BlobUrl, services: DriverServices) -> Driver:
+    """Make the driver for the container of `url`; no request is sent."""
+    return AzureDriver(url.authority, services)

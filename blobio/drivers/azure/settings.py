@@ -1,0 +1,122 @@
+"""Which endpoint and credentials an account gets: `AzureConfig` in its documented order. Pure.
+
+The order and the names are blobfile's; what blobfile had no name for stands where it does least
+harm: what was given in code first, what is searched for last.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias, final
+
+from blobio.config import AzureConfig
+from blobio.drivers.azure.sharedkey import SharedKey
+from blobio.errors import InvalidConfig
+
+__all__ = ["Access", "Anonymous", "Sas", "Tokens", "choose", "endpoint_of", "parse_sas"]
+
+# Query characters: no spaces, no `#`, nothing that could end the URL.
+_SAS: Final = re.compile(r"[A-Za-z0-9%._~:/+=&,\-]+")
+_LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::|/|$)")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nothing is sent."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Sas:
+    """A shared access signature, which is appended to every URL."""
+
+    query: str
+
+    def __repr__(self) -> str:
+        return "Sas(REDACTED)"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens, from where `tokens.source_of` finds them."""
+
+
+Access: TypeAlias = "Anonymous | Sas | SharedKey | Tokens"
+"""How requests to an account are authorised."""
+
+
+def choose(config: AzureConfig, account: str) -> Access:
+    """Return how to reach `account`.
+
+    Raises:
+        InvalidConfig: What comes first cannot be used; nothing after it is tried.
+    """
+    if config.anonymous:
+        return Anonymous()
+    if config.sas_token is not None:
+        return Sas(parse_sas(config.sas_token, "AzureConfig.sas_token"))
+    if config.credential is not None or config.use_identity:
+        return Tokens()
+    key = config.account_key if config.account in (None, account) else None
+    parts = {} if key is not None else _own_connection(config, account)
+    key = key or parts.get("AccountKey")
+    if key is not None:
+        return SharedKey(account, key)
+    if "SharedAccessSignature" in parts:
+        return Sas(parse_sas(parts["SharedAccessSignature"], "the connection string"))
+    return Tokens()
+
+
+def endpoint_of(config: AzureConfig, account: str) -> str | None:
+    """Return the endpoint that the settings give `account`, or None for public Azure."""
+    if config.endpoint_url is not None:
+        return config.endpoint_url
+    parts = _own_connection(config, account)
+    if "BlobEndpoint" in parts:
+        return parts["BlobEndpoint"]
+    if "EndpointSuffix" in parts:
+        protocol = parts.get("DefaultEndpointsProtocol", "https")
+        return f"{protocol}://{account}.blob.{parts['EndpointSuffix']}"
+    return None
+
+
+def is_private(endpoint: str) -> bool:
+    """Tell if nobody on the way can read a header: TLS, or this machine itself."""
+    return endpoint.startswith("https:") or _LOOPBACK.match(endpoint) is not None
+
+
+def parse_sas(text: str, where: str) -> str:
+    """Return a SAS token as a query, without the `?` that portals put before it.
+
+    Raises:
+        InvalidConfig: It is not one. The message does not show it.
+    """
+    query = text.strip().removeprefix("?")
+    if _SAS.fullmatch(query) is None or "sig=" not in query:
+        message = f"{where} holds no SAS token: it is a query such as sv=...&sp=...&sig=..."
+        raise InvalidConfig(message)
+    return query
+
+
+def _own_connection(config: AzureConfig, account: str) -> dict[str, str]:
+    """Return the fields of the connection string if it is for `account`, else none."""
+    if config.connection_string is None:
+        return {}
+    pairs = [part.partition("=") for part in config.connection_string.split(";") if part.strip()]
+    parts = {name.strip(): value.strip() for name, _, value in pairs}
+    if not parts.keys() & {"AccountKey", "SharedAccessSignature", "BlobEndpoint"}:
+        message = (
+            "AzureConfig.connection_string is none: it is AccountName=...;AccountKey=... or "
+            "BlobEndpoint=...;SharedAccessSignature=..."
+        )
+        raise InvalidConfig(message)
+    named = parts.get("AccountName")
+    if named is None:  # a string with a SAS names its account in the endpoint alone
+        endpoint = parts.get("BlobEndpoint", "")
+        host = endpoint.partition("://")[2]
+        is_own = host.startswith(f"{account}.") or host.rstrip("/").endswith(f"/{account}")
+        return parts if is_own else {}
+    return parts if named == account else {}
