@@ -27,6 +27,7 @@ from blobio.errors import (
     ConcurrentWrite,
     ConcurrentWriteFailure,
     Conflict,
+    CopyIncomplete,
     DeadlineExceeded,
     DirectoryNotEmpty,
     Error,
@@ -66,6 +67,7 @@ __all__ = [
     "Config",
     "Conflict",
     "Context",
+    "CopyIncomplete",
     "DeadlineExceeded",
     "DirEntry",
     "DirectoryNotEmpty",
@@ -97,6 +99,7 @@ __all__ = [
     "basename",
     "configure",
     "copy",
+    "copytree",
     "create_context",
     "dirname",
     "exists",
@@ -130,6 +133,7 @@ _default: Final = Context()
 BlobFile: Final = _default.BlobFile
 configure: Final = _default.configure
 copy: Final = _default.copy
+copytree: Final = _default.copytree
 exists: Final = _default.exists
 get_url: Final = _default.get_url
 glob: Final = _default.glob

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal, final, overload
 
 from blobio.config import Config
-from blobio.core import copying, digest, globbing, listing, removing
+from blobio.core import copying, digest, globbing, listing, removing, trees
 from blobio.core.cache import cached_copy
 from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
@@ -282,6 +282,15 @@ class AsyncContext:
             source, target, options, self.config, self.stores.budget, want_md5=return_md5
         )
         return copied.md5
+
+    async def copytree(
+        self, src: PathLike, dst: PathLike, *, overwrite: bool = False, concurrency: int = 32
+    ) -> None:
+        """See `blobio.Context.copytree`."""
+        source, target = (copying.End(*self.stores.place(path)) for path in (src, dst))
+        pool = trees.Pool(self.config, self.stores.budget, concurrency)
+        mode = write_mode(overwrite=overwrite, version=None)
+        await trees.copytree(source, target, mode, pool)
 
     async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """See `blobio.Context.move`."""
