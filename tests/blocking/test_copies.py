@@ -122,6 +122,13 @@ def test_copy_onto_itself_keeps_the_bytes(place: Place) -> None:
     assert place.get("blob") == b"data"
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="there is no /proc")
+def test_a_file_without_a_size_is_copied_with_its_content(place: Place) -> None:
+    place.context.copy("/proc/version", place.path("version"))
+
+    assert place.get("version") == Path("/proc/version").read_bytes() != b""
+
+
 @final
 class NoExecutor(concurrent.futures.Executor):
     """An executor that nothing may be given to."""
