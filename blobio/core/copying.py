@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import final
 
@@ -38,7 +38,7 @@ from blobio.values import (
     Version,
 )
 
-__all__ = ["Copied", "End", "Way", "copy", "move", "plan"]
+__all__ = ["Copied", "End", "Means", "Way", "copy", "move", "plan"]
 
 
 @final
@@ -71,6 +71,22 @@ class Copied:
     version: Version | None
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the copies of one context work with.
+
+    Attributes:
+        config: Sizes and windows.
+        budget: Bounds the bytes in flight.
+        uploads: Where a writer is entered while it has parts that may have to be taken back.
+    """
+
+    config: Config
+    budget: ByteBudget
+    uploads: set[PartWriter] = field(default_factory=set)
+
+
 class Way(Enum):
     """How bytes get from one end to the other."""
 
@@ -88,8 +104,7 @@ async def copy(
     source: End,
     target: End,
     options: PutOptions,
-    config: Config,
-    budget: ByteBudget,
+    means: Means,
     *,
     want_md5: bool = False,
 ) -> Copied:
@@ -114,14 +129,12 @@ async def copy(
     if plan(source, target) is Way.SERVER:
         with contextlib.suppress(Unsupported):
             result = await target.driver.copy(source.url, target.url.key, options)
-            digest = await _md5_after(target, result, config) if want_md5 else None
+            digest = await _md5_after(target, result, means.config) if want_md5 else None
             return Copied(digest, result.version)
-    return await _stream(source, target, options, config, budget, want_md5=want_md5)
+    return await _stream(source, target, options, means, want_md5=want_md5)
 
 
-async def move(
-    source: End, target: End, options: PutOptions, config: Config, budget: ByteBudget
-) -> None:
+async def move(source: End, target: End, options: PutOptions, means: Means) -> None:
     """Move one blob: a rename where both ends are on one disk, else a copy and then a removal.
 
     If the removal fails the blob is at both ends and the error says so; it is never at neither. A
@@ -143,7 +156,7 @@ async def move(
     on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
     if all(on_disk) and await asyncio.to_thread(_rename, source.url, target.url, options):
         return
-    await copy(source, target, options, config, budget)
+    await copy(source, target, options, means)
     (result,) = await source.driver.delete([source.url.key])
     if result.error is not None:
         raise result.error
@@ -153,11 +166,11 @@ async def _stream(
     source: End,
     target: End,
     options: PutOptions,
-    config: Config,
-    budget: ByteBudget,
+    means: Means,
     *,
     want_md5: bool,
 ) -> Copied:
+    config = means.config
     meta = await source.driver.head(source.url.key, version=source.version)
     async with contextlib.AsyncExitStack() as exits:
         body: GetResult | None = None
@@ -166,10 +179,12 @@ async def _stream(
             got = await source.driver.get(source.url.key, whole)
             body = await exits.enter_async_context(got)
             meta = body.meta
-        share = Reservation(budget)
+        share = Reservation(means.budget)
         exits.callback(share.close)
         options = _with_source(options, meta, target.driver)
-        writer = PartWriter(target.driver, target.url, options, config.write, share)
+        writer = PartWriter(
+            target.driver, target.url, options, config.write, share, uploads=means.uploads
+        )
         part = writer.next_part_bytes
         if body is not None:
             blocks = _blocks_of(body, part, share)

@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, final
 
-from blobio.config import Config
-from blobio.core.copying import End, copy
-from blobio.core.flow import ByteBudget, settle
+from blobio.core.copying import End, Means, copy
+from blobio.core.flow import settle
 from blobio.core.listing import is_directory, is_file, pages
 from blobio.drivers.base import Driver
 from blobio.errors import (
@@ -31,34 +30,16 @@ from blobio.errors import (
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, WriteMode
 
-__all__ = ["Pool", "copytree"]
+__all__ = ["copytree"]
 
+_UNUSABLE: Final = {os.sep, "\0"}  # in the name of a file
 _FAILURES_KEPT: Final = 100
 _FAILURES_LIMIT: Final = 100  # other than AlreadyExists: then it is not the blobs that are wrong
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What the copies of a tree share.
-
-    Attributes:
-        config: Sizes and windows of each copy.
-        budget: Bounds the bytes in flight.
-        concurrency: Most blobs in flight.
-    """
-
-    config: Config
-    budget: ByteBudget
-    concurrency: int
-
-    def __post_init__(self) -> None:
-        if self.concurrency < 1:
-            message = f"copytree needs a concurrency of at least 1, not {self.concurrency}"
-            raise ValueError(message)
-
-
-async def copytree(source: End, target: End, mode: WriteMode, pool: Pool) -> None:
+async def copytree(
+    source: End, target: End, mode: WriteMode, means: Means, *, concurrency: int
+) -> None:
     """Copy what is below `source`; see `blobio.Context.copytree`.
 
     Requests: 1 LIST of one key, 1 LIST a page, and those of `copy` for each blob.
@@ -67,10 +48,13 @@ async def copytree(source: End, target: End, mode: WriteMode, pool: Pool) -> Non
         NotFound, NotDirectory, InvalidUrl, Unsupported: Nothing was copied.
         CopyIncomplete: Some blobs were not copied.
     """
+    if concurrency < 1:
+        message = f"copytree needs a concurrency of at least 1, not {concurrency}"
+        raise ValueError(message)
     source = replace(source, url=source.url.as_directory)
     target = replace(target, url=target.url.as_directory)
     await _check_ends(source, target, mode)
-    tree = _Tree(source, target, PutOptions(mode=mode), pool)
+    tree = _Tree(source, target, PutOptions(mode=mode), means)
     running: set[asyncio.Task[None]] = set()
     try:
         async with contextlib.aclosing(_to_copy(source.driver, source.url)) as found:
@@ -78,7 +62,7 @@ async def copytree(source: End, target: End, mode: WriteMode, pool: Pool) -> Non
                 if tree.is_hopeless:
                     break
                 running.add(asyncio.ensure_future(tree.copy(meta)))
-                if len(running) >= pool.concurrency:
+                if len(running) >= concurrency:
                     done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                     _raise_any(done)
         if running:
@@ -111,6 +95,9 @@ async def _check_ends(source: End, target: End, mode: WriteMode) -> None:
         await _refuse_file(source, f"{what}: the source is a blob; use copy")
         message = f"{what}: no such directory"
         raise NotFound(message, url=source.url, operation="copytree")
+    if able.directories and not target.url.key:
+        message = f"{what}: an empty path names nothing; write . for the working directory"
+        raise NotFound(message, url=target.url, operation="copytree")
     if able.directories:
         await _refuse_file(target, f"{what}: the destination is a file")
     if await _lies_in(target, source):
@@ -163,11 +150,11 @@ async def _blobs(driver: Driver, root: BlobUrl) -> AsyncIterator[BlobMeta]:
 class _Tree:
     """The copies of one tree, and what became of them."""
 
-    def __init__(self, source: End, target: End, options: PutOptions, pool: Pool) -> None:
+    def __init__(self, source: End, target: End, options: PutOptions, means: Means) -> None:
         self._source = source
         self._target = target
         self._options = options
-        self._pool = pool
+        self._means = means
         self._seen = self._failed = self._serious = 0
         self._failures: list[tuple[str, str, BlobError]] = []
 
@@ -209,7 +196,7 @@ class _Tree:
         raise error from first
 
     async def _copy_blob(self, source: End, target: End) -> None:
-        await copy(source, target, self._options, self._pool.config, self._pool.budget)
+        await copy(source, target, self._options, self._means)
 
     async def _copy_directory(self, source: End, target: End, size: int) -> None:
         """Keep a marker as it is among stores of keys; to and from the disk, make an empty one.
@@ -240,7 +227,7 @@ class _Tree:
         """
         if target.driver.capabilities.local_paths:
             parts = name.removesuffix("/").split("/") if name else []
-            if any(part in ("", ".", "..") or os.sep in part for part in parts):
+            if any(part in ("", ".", "..") or _UNUSABLE & {*part} for part in parts):
                 message = f"copy to {target.url}: {name!r} is no path below the destination"
                 raise InvalidUrl(message, url=target.url, operation="copy")
         if not self._source.driver.capabilities.local_paths or meta.version is not None:

@@ -171,6 +171,26 @@ async def test_a_copy_that_is_cancelled_leaves_no_parts_in_s3(
     assert not there.orphans()
 
 
+async def test_a_context_that_is_closed_takes_back_the_parts_of_its_copies(
+    between: Between,
+) -> None:
+    context, here, there = between("memory", "s3")
+    path = await here.put("blob", body(2 * PART + 1))
+    closing: list[asyncio.Task[None]] = []
+
+    def on_event(event: Event) -> None:
+        if event.method == "PUT" and not closing:
+            closing.append(asyncio.ensure_future(watched.aclose()))
+
+    watched = AsyncContext(replace(context.config, on_event=on_event))
+    with pytest.raises(BlobError):
+        await watched.copy(path, there.path("copy"))
+    await closing[0]
+
+    assert await there.get("copy") is None
+    assert not there.orphans()
+
+
 async def test_a_copy_that_fails_leaves_no_parts_in_s3(between: Between) -> None:
     context, _, there = between("http", "s3")
     data = body(2 * PART + 1)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import Copied, End, copy
+from blobio.core.copying import Copied, End, Means, copy
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import ChecksumMismatch, TransportFailed, VersionMismatch
@@ -39,8 +39,7 @@ async def run_copy(source: Driver, target: Driver, *, want_md5: bool = False) ->
         End(source, url()),
         End(target, FAR),
         PutOptions(),
-        CONFIG,
-        ByteBudget(10_000),
+        Means(CONFIG, ByteBudget(10_000)),
         want_md5=want_md5,
     )
 
@@ -155,8 +154,7 @@ async def test_the_md5_after_a_copy_by_the_store_is_that_of_the_copy() -> None:
             End(Wrapped(driver, Changing("copy", replaced)), url()),
             End(Wrapped(driver, Changing("copy", replaced)), url("copy")),
             PutOptions(),
-            CONFIG,
-            ByteBudget(10_000),
+            Means(CONFIG, ByteBudget(10_000)),
             want_md5=True,
         )
 

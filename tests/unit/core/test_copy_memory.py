@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import End, copy
+from blobio.core.copying import End, Means, copy
 from blobio.core.flow import ByteBudget, Reservation
 from blobio.drivers.base import Driver
 from blobio.errors import BlobError, NotFound, PermissionDenied, TransportFailed
@@ -57,7 +57,9 @@ async def many(count: int, budget: ByteBudget, *hooks: Hook, size: int = 1000) -
     source, target = Wrapped(source, *hooks), Wrapped(store, *hooks)
     await asyncio.gather(
         *(
-            copy(End(source, url(name)), End(target, far(name)), PutOptions(), CONFIG, budget)
+            copy(
+                End(source, url(name)), End(target, far(name)), PutOptions(), Means(CONFIG, budget)
+            )
             for name in names
         )
     )
@@ -140,7 +142,7 @@ async def test_a_copy_that_is_cancelled_leaves_nothing(verb: str) -> None:
     store = memory()
     target = Wrapped(store, counting, slow)
     task = asyncio.ensure_future(
-        copy(End(source, url()), End(target, far("copy")), PutOptions(), CONFIG, budget)
+        copy(End(source, url()), End(target, far("copy")), PutOptions(), Means(CONFIG, budget))
     )
     await settled()
 
@@ -163,8 +165,7 @@ async def test_a_part_is_sent_before_the_next_one_is_there() -> None:
             End(Wrapped(source, reading), url()),
             End(memory(writing), far("copy")),
             PutOptions(),
-            CONFIG,
-            ByteBudget(2 * PART),
+            Means(CONFIG, ByteBudget(2 * PART)),
         )
     )
     await reading.until_held(2)

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import End
+from blobio.core.copying import End, Means
 from blobio.core.flow import ByteBudget
-from blobio.core.trees import Pool, copytree
+from blobio.core.trees import copytree
 from blobio.drivers.base import Driver
 from blobio.drivers.memory import MemoryDriver, MemoryStore
 from blobio.errors import (
@@ -52,9 +52,14 @@ async def run_tree(
     mode: WriteMode | None = None,
     concurrency: int = 4,
 ) -> None:
-    pool = Pool(CONFIG, ByteBudget(10_000), concurrency)
     dst = far("dst") if to is None else to
-    await copytree(End(source, url(src)), End(target, dst), mode or CreateOnly(), pool)
+    await copytree(
+        End(source, url(src)),
+        End(target, dst),
+        mode or CreateOnly(),
+        Means(CONFIG, ByteBudget(10_000)),
+        concurrency=concurrency,
+    )
 
 
 async def keys(driver: Driver, prefix: str = "") -> list[str]:
@@ -140,9 +145,9 @@ async def test_a_bounded_number_of_blobs_is_copied_at_once() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [0, -1])
-def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
+async def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
     with pytest.raises(ValueError, match=str(concurrency)):
-        Pool(CONFIG, ByteBudget(10), concurrency)
+        await run_tree(memory(), memory(), concurrency=concurrency)
 
 
 # What is refused as a whole

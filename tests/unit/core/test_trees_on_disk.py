@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from blobio.core.copying import End
+from blobio.core.copying import End, Means
 from blobio.core.flow import ByteBudget
-from blobio.core.trees import Pool, copytree
+from blobio.core.trees import copytree
 from blobio.drivers.base import Driver
 from blobio.drivers.local.driver import LocalDriver
 from blobio.errors import (
@@ -20,6 +20,7 @@ from blobio.errors import (
     InvalidUrl,
     IsDirectory,
     NotDirectory,
+    NotFound,
     Unsupported,
 )
 from blobio.url import BlobUrl
@@ -48,7 +49,8 @@ async def run_ends(
 ) -> tuple[tuple[str, str, BlobError], ...]:
     """Copy a tree and return what failed."""
     try:
-        await copytree(source, target, mode or CreateOnly(), Pool(CONFIG, ByteBudget(10_000), 4))
+        means = Means(CONFIG, ByteBudget(10_000))
+        await copytree(source, target, mode or CreateOnly(), means, concurrency=4)
     except CopyIncomplete as error:
         return error.failures
     return ()
@@ -101,7 +103,8 @@ async def test_an_empty_tree_makes_an_empty_directory(disk: Driver, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "a/../../x", "..", "d/..", "/etc/x", "a//b", "./a", "a/.", "../", "a/../b/"]
+    "name",
+    ["../x", "a/../../x", "..", "d/..", "/etc/x", "a//b", "./a", "a/.", "../", "a/../b/", "a\0b"],
 )
 async def test_a_name_that_would_leave_the_directory_is_refused(
     disk: Driver, tmp_path: Path, name: str
@@ -171,6 +174,18 @@ async def test_a_tree_is_not_copied_into_itself_through_a_link(
             await run_ends(source, End(disk, on_disk(tmp_path / name)))
 
     assert await run_ends(source, End(disk, on_disk(tmp_path / "src2"))) == ()
+
+
+async def test_an_empty_path_is_no_destination(
+    disk: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = await loaded(memory(), TREE)
+
+    with pytest.raises(NotFound, match="names nothing"):
+        await run_ends(End(source, url("src")), End(disk, BlobUrl("file", "", "")))
+
+    assert files_in(tmp_path) == []
 
 
 async def test_a_file_is_not_taken_for_the_destination(disk: Driver, tmp_path: Path) -> None:
