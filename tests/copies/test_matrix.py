@@ -25,16 +25,21 @@ LOSING: Final = {"taken": AlreadyExists, "wrong version": VersionMismatch}
 OLD: Final = b"what was there before"
 
 
+ON_COMPLETE: Final = {
+    "taken": Feature.CREATE_ON_COMPLETE,
+    "wrong version": Feature.REPLACE_ON_COMPLETE,
+}
+
+
 def is_shown(source: str, target: str, size: int, condition: str) -> bool:
     """Tell whether the server of the destination looks at the condition of such a copy."""
-    needed = {
-        "taken": {Feature.CONDITIONS},
-        "wrong version": {Feature.CONDITIONS, Feature.REPLACE_ON_COMPLETE},
-    }.get(condition, set())
-    if needed and source == target:
-        needed = {Feature.CONDITIONS, Feature.CONDITIONAL_COPIES}
-    elif size <= PART:
-        needed = needed - {Feature.REPLACE_ON_COMPLETE}
+    if condition not in LOSING:
+        return True
+    needed = {Feature.CONDITIONS}
+    if source == target:
+        needed.add(Feature.CONDITIONAL_COPIES)
+    elif size > PART:
+        needed.add(ON_COMPLETE[condition])
     return STORES[target].lacks.isdisjoint(needed)
 
 

@@ -39,6 +39,7 @@ class Feature(Enum):
     """A promise of the contract that some emulators cannot show although the real store can."""
 
     CONDITIONS = "conditional writes and reads are decided by the store"
+    CREATE_ON_COMPLETE = "`CreateOnly` is decided when an upload is completed"
     REPLACE_ON_COMPLETE = "`ReplaceIf` is decided when an upload is completed"
     CONDITIONAL_COPIES = "`CreateOnly` and `ReplaceIf` are decided in copies"
     PATH_KEYS = "keys that no file could have (`a//b`, `a/../b`, a trailing `/`)"

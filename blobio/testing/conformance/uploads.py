@@ -190,7 +190,7 @@ async def upload_of_create_only_writes_where_nothing_is(harness: Harness) -> Non
     assert await read(harness.driver, harness.key("blob")) == b"7 bytes"
 
 
-@case(Feature.CONDITIONS, needs="writable create_only")
+@case(Feature.CONDITIONS, Feature.CREATE_ON_COMPLETE, needs="writable create_only")
 async def create_only_is_decided_on_complete(harness: Harness) -> None:
     key = harness.key("blob")
     upload = await harness.driver.begin_upload(key, PutOptions(mode=CreateOnly()))
@@ -248,7 +248,12 @@ async def racing_uploads_leave_one_of_them_whole(harness: Harness) -> None:
     assert await read(harness.driver, harness.key("blob")) in winners
 
 
-@case(Feature.CONDITIONS, Feature.RACING_UPLOADS, needs="writable create_only")
+@case(
+    Feature.CONDITIONS,
+    Feature.CREATE_ON_COMPLETE,
+    Feature.RACING_UPLOADS,
+    needs="writable create_only",
+)
 async def racing_create_only_uploads_have_one_winner(harness: Harness) -> None:
     winners = await _race(harness, CreateOnly(), 8)
 
