@@ -25,7 +25,7 @@ from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
-from blobio.errors import AlreadyExists, BlobError, Unsupported
+from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
@@ -122,15 +122,21 @@ async def copy(
         NotFound, IsDirectory: There is no such source.
         AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
         VersionMismatch: The source changed while it was read; nothing was written.
-        ChecksumMismatch: The bytes read are not those the source's store vouches for; nothing
-            was written. Or, with `ambiguous` set, the destination's store says that it has other
-            bytes than were sent.
+        ChecksumMismatch: The bytes read are not those the source's store vouches for, twice;
+            nothing was written. Or, with `ambiguous` set, the destination's store says that it has
+            other bytes than were sent.
     """
     if plan(source, target) is Way.SERVER:
         with contextlib.suppress(Unsupported):
             result = await target.driver.copy(source.url, target.url.key, options)
             digest = await _md5_after(target, result, means.config) if want_md5 else None
             return Copied(digest, result.version)
+    try:
+        return await _stream(source, target, options, means, want_md5=want_md5)
+    except ChecksumMismatch as error:
+        if error.operation != "copy" or error.ambiguous:
+            raise
+    # Some bytes changed on their way here, and nothing was written: read them again, once.
     return await _stream(source, target, options, means, want_md5=want_md5)
 
 

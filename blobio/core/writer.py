@@ -182,7 +182,13 @@ class PartWriter:
         for body in rest:
             await self._send(body)
         assert self._upload is not None
-        parts = await asyncio.gather(*self._tasks)
+        try:
+            parts = await asyncio.gather(*self._tasks)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is None or not current.cancelling():
+                self._check_whole()  # not this task was cancelled: another one has called `abort`
+            raise
         return await self._upload.complete(parts, size=self._offset)
 
     async def abort(self) -> None:

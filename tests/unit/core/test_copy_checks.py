@@ -13,7 +13,7 @@ from blobio.core.copying import Copied, End, Means, copy
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import ChecksumMismatch, TransportFailed, VersionMismatch
-from blobio.testing.faults import Counting, Wrapped
+from blobio.testing.faults import Counting, Fault, Flaky, Wrapped
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, GetOptions, PutOptions, PutResult, Version
 from tests.unit.core.fakes import (
@@ -74,7 +74,34 @@ async def test_a_source_with_only_an_md5_is_held_to_it(size: int) -> None:
         await run_copy(bent, target)
 
     assert await content(target, "copy") == b"old"
-    assert counting.count("abort") == (size > 100)
+    assert counting.count("abort") == 2 * (size > 100)  # it is tried twice
+
+
+@pytest.mark.parametrize("size", [50, 1000])
+async def test_bytes_that_changed_on_the_way_are_read_again(size: int) -> None:
+    left = [1]
+
+    def once(result: GetResult) -> GetResult:
+        left[0] -= 1
+        return zeroed(result) if left[0] == 0 else result
+
+    target = memory()
+
+    await run_copy(await spoiled(once, DATA[:size]), target)
+
+    assert await content(target, "copy") == DATA[:size]
+
+
+async def test_a_checksum_that_a_driver_finds_wrong_is_not_tried_again() -> None:
+    """What it wrote may be published."""
+    source = await loaded(memory(), {"key": DATA})
+    counting = Counting()
+    wrong = Fault("complete", ChecksumMismatch("other bytes", operation="put"))
+
+    with pytest.raises(ChecksumMismatch, match="other bytes"):
+        await run_copy(source, memory(counting, Flaky(wrong)))
+
+    assert counting.count("begin_upload") == 1
 
 
 async def test_a_source_with_only_an_md5_is_copied() -> None:

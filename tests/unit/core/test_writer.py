@@ -105,6 +105,20 @@ async def test_full_parts_and_an_empty_end_send_no_empty_part() -> None:
     assert await content(driver) == DATA[:300]
 
 
+async def test_an_abort_by_another_task_is_no_cancellation_of_the_one_that_finishes() -> None:
+    slow = Slow("put_part")
+    writer = writer_of(memory(slow))
+    await writer.write_part(DATA[:100])
+    finishing = asyncio.ensure_future(writer.finish(DATA[100:150]))
+    await slow.until_held(2)
+
+    await writer.abort()
+
+    with pytest.raises(RequestFailed, match="interrupted"):
+        await finishing
+    assert not other_tasks()
+
+
 async def test_a_first_part_is_not_held_back_if_the_size_says_that_more_will_come() -> None:
     counting = Counting()
     writer = writer_of(memory(counting), PutOptions(size=200))
