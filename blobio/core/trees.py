@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Final, final
 
@@ -127,23 +127,19 @@ async def _to_copy(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, No
     """Yield the blobs below `root`, and the real directories that nothing lies in."""
     real = driver.capabilities.directories
     directory: BlobMeta | None = None
-    async for meta in _blobs(driver, root):
-        # in key order what lies in a directory comes right behind it
-        if directory is not None and not meta.key.startswith(directory.key):
-            yield directory
-        directory = None
-        if real and meta.key.endswith("/"):
-            directory = meta
-        else:
-            yield meta
+    async with contextlib.aclosing(pages(driver, root.key)) as listing:
+        async for page in listing:
+            for meta in page.blobs:
+                # in key order what lies in a directory comes right behind it
+                if directory is not None and not meta.key.startswith(directory.key):
+                    yield directory
+                directory = None
+                if real and meta.key.endswith("/"):
+                    directory = meta
+                else:
+                    yield meta
     if directory is not None:
         yield directory
-
-
-async def _blobs(driver: Driver, root: BlobUrl) -> AsyncIterator[BlobMeta]:
-    async for page in pages(driver, root.key):
-        for meta in page.blobs:
-            yield meta
 
 
 @final
