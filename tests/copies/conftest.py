@@ -51,7 +51,7 @@ async def between(servers: dict[str, Any], tmp_path: Path) -> AsyncIterator[Betw
 
         def make(source: str, target: str) -> tuple[AsyncContext, Place, Place]:
             used = {name: servers[name] for name in (source, target) if name in servers}
-            context = AsyncContext(config_of(used))
+            context = AsyncContext(config_of(used, target))
             exits.push_async_callback(context.aclose)
             places = []
             for end, name in (("source", source), ("target", target)):

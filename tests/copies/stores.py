@@ -15,18 +15,26 @@ from blobio.testing.conformance import Feature
 from blobio.testing.emulators import HttpServer
 from blobio.values import BlobMeta, Capabilities, PutOptions
 
-__all__ = ["CONTENT_TYPE", "METADATA", "SIZES", "STORES", "Place", "Row", "body", "config_of"]
+__all__ = [
+    "CONTENT_TYPE",
+    "METADATA",
+    "SIZES",
+    "STORES",
+    "Place",
+    "Row",
+    "body",
+    "config_of",
+    "size_of",
+]
 
 MIB: Final = 1 << 20
 PART: Final = 5 * MIB  # the least that S3 takes
-SIZES: Final = {"empty": 0, "one byte": 1, "one part": PART, "many parts": 2 * PART + 1}
+SIZES: Final = {"empty": (0, 0), "one byte": (0, 1), "one part": (1, 0), "many parts": (2, 1)}
+"""Parts of the destination, and bytes."""
 CONTENT_TYPE: Final = "text/x-copied"
 METADATA: Final = {"colour": "green"}
 
 _numbers: Final = itertools.count(1)
-_BASE: Final = Config(
-    read=ReadConfig(part_bytes=2 * MIB, window=4), write=WriteConfig(part_bytes=PART)
-)
 
 
 @final
@@ -39,6 +47,7 @@ class Row:
         server: Fixture of the server; `""` for none.
         section: What of its `config()` leads to it, a field of `Config`.
         make: Method of the server that makes the bucket, called with its name.
+        part_bytes: Of the writes to it.
         is_source_only: It can only be read.
         lacks: What the server does not show; copies that need it are left out.
     """
@@ -47,6 +56,7 @@ class Row:
     server: str = ""
     section: str = ""
     make: str = "make_bucket"
+    part_bytes: int = 256 << 10
     is_source_only: bool = False
     lacks: frozenset[Feature] = frozenset()
 
@@ -54,24 +64,35 @@ class Row:
 STORES: Final[Mapping[str, Row]] = {
     "memory": Row(root="memory://copies"),
     "local": Row(),
-    "s3": Row(root="s3://copies-strict", server="strict", section="s3"),
+    "s3": Row(root="s3://copies-strict", server="strict", section="s3", part_bytes=PART),
     "moto": Row(
         root="s3://copies-moto",
         server="moto",
         section="s3",
+        part_bytes=PART,
         lacks=frozenset({Feature.CONDITIONAL_COPIES, Feature.REPLACE_ON_COMPLETE}),
     ),
     "http": Row(server="site", section="http", is_source_only=True),
 }
 
 
-def config_of(servers: Mapping[str, Any]) -> Config:
+def size_of(label: str, target: str) -> int:
+    """Return the bytes that a label of `SIZES` stands for in a copy to this store."""
+    parts, more = SIZES[label]
+    return parts * STORES[target].part_bytes + more
+
+
+def config_of(servers: Mapping[str, Any], target: str) -> Config:
     """Return settings that reach all of these servers from one context.
 
     Args:
         servers: By the name of the row.
+        target: The name of the row that is written to. Reads are cut otherwise than its parts.
     """
-    config = _BASE
+    part = STORES[target].part_bytes
+    config = Config(
+        read=ReadConfig(part_bytes=part * 2 // 5, window=4), write=WriteConfig(part_bytes=part)
+    )
     for name, server in servers.items():
         row = STORES[name]
         settings = getattr(server.config(), row.section)

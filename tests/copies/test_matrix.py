@@ -13,7 +13,7 @@ import pytest
 from blobio.errors import AlreadyExists, VersionMismatch
 from blobio.testing.conformance import Feature
 from tests.copies.conftest import Between
-from tests.copies.stores import CONTENT_TYPE, METADATA, PART, SIZES, STORES, Place, body
+from tests.copies.stores import CONTENT_TYPE, METADATA, SIZES, STORES, Place, body, size_of
 
 PAIRS: Final = [
     (source, target)
@@ -31,14 +31,14 @@ ON_COMPLETE: Final = {
 }
 
 
-def is_shown(source: str, target: str, size: int, condition: str) -> bool:
+def is_shown(source: str, target: str, size: str, condition: str) -> bool:
     """Tell whether the server of the destination looks at the condition of such a copy."""
     if condition not in LOSING:
         return True
     needed = {Feature.CONDITIONS}
     if source == target:
         needed.add(Feature.CONDITIONAL_COPIES)
-    elif size > PART:
+    elif size == "many parts":
         needed.add(ON_COMPLETE[condition])
     return STORES[target].lacks.isdisjoint(needed)
 
@@ -46,10 +46,11 @@ def is_shown(source: str, target: str, size: int, condition: str) -> bool:
 def copies(conditions: Iterable[str]) -> list[object]:
     return [
         pytest.param(
-            source, target, SIZES[size], condition, id=f"{source}-{target}-{size}-{condition}"
+            *(source, target, size_of(size, target), condition),
+            id=f"{source}-{target}-{size}-{condition}",
         )
         for (source, target), size, condition in itertools.product(PAIRS, SIZES, conditions)
-        if is_shown(source, target, SIZES[size], condition)
+        if is_shown(source, target, size, condition)
     ]
 
 
@@ -124,7 +125,7 @@ async def test_content_type_and_metadata_come_along_as_far_as_both_stores_have_t
     between: Between, source: str, target: str, size: str
 ) -> None:
     context, here, there = between(source, target)
-    path = await here.put("blob", body(SIZES[size]))
+    path = await here.put("blob", body(size_of(size, target)))
 
     await context.copy(path, there.path("copy"))
 
