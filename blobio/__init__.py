@@ -27,6 +27,7 @@ from blobio.errors import (
     ConcurrentWrite,
     ConcurrentWriteFailure,
     Conflict,
+    CopyIncomplete,
     DeadlineExceeded,
     DirectoryNotEmpty,
     Error,
@@ -76,6 +77,7 @@ __all__ = [
     "Config",
     "Conflict",
     "Context",
+    "CopyIncomplete",
     "DeadlineExceeded",
     "DirEntry",
     "DirectoryNotEmpty",
@@ -108,6 +110,7 @@ __all__ = [
     "basename",
     "configure",
     "copy",
+    "copytree",
     "create_context",
     "dirname",
     "exists",
@@ -141,6 +144,7 @@ _default: Final = Context()
 BlobFile: Final = _default.BlobFile
 configure: Final = _default.configure
 copy: Final = _default.copy
+copytree: Final = _default.copytree
 exists: Final = _default.exists
 get_url: Final = _default.get_url
 glob: Final = _default.glob

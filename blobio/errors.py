@@ -9,6 +9,7 @@
     ├ NotDirectory(NotADirectoryError)   a blob was given where a directory is needed
     ├ DirectoryNotEmpty                  `rmdir` of a directory with content
     ├ ChecksumMismatch                   bytes differ from the checksum that came with them
+    ├ CopyIncomplete                     `copytree` could not copy some of the blobs
     ├ RangeNotSatisfiable                the range starts at or after the end of the blob
     ├ Unsupported(io.UnsupportedOperation)   this backend cannot do that; no request was sent
     ├ InvalidUrl(ValueError)             not a path or URL blobio can address
@@ -47,6 +48,7 @@ __all__ = [
     "ConcurrentWrite",
     "ConcurrentWriteFailure",
     "Conflict",
+    "CopyIncomplete",
     "DeadlineExceeded",
     "DirectoryNotEmpty",
     "Error",
@@ -196,6 +198,20 @@ class ChecksumMismatch(BlobError):
 
     default_errno: ClassVar[int | None] = errno.EIO
     default_retryable: ClassVar[bool] = True
+
+
+class CopyIncomplete(BlobError):
+    """`copytree` could not copy some of the blobs; the others are there.
+
+    Attributes:
+        failures: Source, destination and error of what was not copied, the first 100 of them. The
+            first error is also the cause of this one.
+        failed: How many blobs were not copied.
+    """
+
+    failures: tuple[tuple[str, str, BlobError], ...] = ()
+    failed: int = 0
+    default_errno: ClassVar[int | None] = errno.EIO
 
 
 class RangeNotSatisfiable(BlobError):

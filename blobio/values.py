@@ -219,10 +219,12 @@ class PutResult:
     Attributes:
         version: The version written, or None if the store does not say.
         md5: Hex MD5 if the store's word for it is proof, else None.
+        crc32c: CRC32C that the store tells of the whole blob, as an unsigned 32-bit int, or None.
     """
 
     version: Version | None = None
     md5: str | None = None
+    crc32c: int | None = None
 
 
 @final

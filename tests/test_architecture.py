@@ -208,14 +208,15 @@ def test_every_module_has_a_docstring_and_no_vague_name() -> None:
 
 PUBLIC: Final = """
     AlreadyExists AzureConfig BlobError BlobFile BlobPathLike BlobUrl ChecksumMismatch
-    ConcurrentWrite ConcurrentWriteFailure Config Conflict Context DeadlineExceeded DirEntry
-    DirectoryNotEmpty Error GcsConfig HttpConfig InvalidConfig InvalidUrl IsDirectory
-    NotDirectory NotFound PermissionDenied RangeNotSatisfiable RateLimited ReadConfig Request
-    RequestFailed RequestFailure RestartableStreamingWriteFailure RetryConfig S3Config Stat
-    TransportFailed Unauthenticated Unsupported UploadLost VersionMismatch WriteConfig
-    __version__ basename configure copy create_context dirname exists get_url glob isdir isfile
-    join last_version_seen listdir makedirs md5 move read_bytes read_ranges read_text remove
-    rmdir rmtree scandir scanglob set_mtime stat walk write_bytes write_text
+    ConcurrentWrite ConcurrentWriteFailure Config Conflict Context CopyIncomplete
+    DeadlineExceeded DirEntry DirectoryNotEmpty Error GcsConfig HttpConfig InvalidConfig
+    InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied RangeNotSatisfiable
+    RateLimited ReadConfig Request RequestFailed RequestFailure RestartableStreamingWriteFailure
+    RetryConfig S3Config Stat TransportFailed Unauthenticated Unsupported UploadLost
+    VersionMismatch WriteConfig __version__ basename configure copy copytree create_context
+    dirname exists get_url glob isdir isfile join last_version_seen listdir makedirs md5 move
+    read_bytes read_ranges read_text remove rmdir rmtree scandir scanglob set_mtime stat walk
+    write_bytes write_text
 """
 
 # What `from blobfile import *` gives, and what its users import by name (blobfile 3.3).

@@ -425,7 +425,7 @@ class Context:
             dst: Where to; not a directory.
             overwrite: False publishes only if nothing is there.
             parallel: Has no effect: parts are always copied side by side.
-            parallel_executor: Has no effect.
+            parallel_executor: Has no effect: nothing is sent to other processes or threads.
             return_md5: Return the hex MD5 of the bytes.
             dst_version: Publish only over this version.
 
@@ -433,11 +433,46 @@ class Context:
             NotFound, IsDirectory: There is no such source, or either is a directory.
             AlreadyExists, VersionMismatch, ConcurrentWrite: The condition lost; nothing changed.
             VersionMismatch: The source changed while it was read; nothing changed.
+            ChecksumMismatch: What was read is not what the source's store vouches for; nothing
+                changed. With `ambiguous` set: what was written is not what was sent.
         """
         return self._binding.call(
             lambda core: core.copy(
                 src, dst, overwrite=overwrite, return_md5=return_md5, dst_version=dst_version
             )
+        )
+
+    def copytree(
+        self, src: PathLike, dst: PathLike, *, overwrite: bool = False, concurrency: int = 32
+    ) -> None:
+        """Copy a directory and all below it, between any two stores, as `copy` copies each blob.
+
+        Lists once; what is written into the source meanwhile may be left out. The destination may
+        exist and keeps what else is in it. An empty directory of the disk becomes a marker in an
+        object store, and a marker an empty directory; a directory with content needs none. Links of
+        the disk to files are copied as what they lead to.
+
+        A blob that cannot be copied does not keep the others from it. Refused in this way are keys
+        that are no path below a local destination (`a/../../b`, `a//b`), links to directories or to
+        nothing, pipes and devices. After 100 failures other than `AlreadyExists` no more is begun.
+        Each blob appears whole or not at all; after a cancellation some are there and some are not.
+
+        Args:
+            src: The directory.
+            dst: The directory that gets what is in `src`; made if need be.
+            overwrite: False leaves what is there and counts it as a failure, `AlreadyExists`.
+            concurrency: Most blobs in flight. Their parts share `Config.memory_bytes`.
+
+        Raises:
+            NotFound: Nothing has the name of the source.
+            NotDirectory: The source is a blob.
+            InvalidUrl: The destination is the source, or lies in it.
+            Unsupported: The source cannot be listed, or the destination not be written.
+            CopyIncomplete: Some blobs were not copied; its `failures` tell which and why.
+            ValueError: `concurrency` is below 1.
+        """
+        self._binding.call(
+            lambda core: core.copytree(src, dst, overwrite=overwrite, concurrency=concurrency)
         )
 
     def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
@@ -492,7 +527,7 @@ class Context:
         Args:
             path: The directory.
             parallel: Has no effect: batches always run side by side.
-            parallel_executor: Has no effect.
+            parallel_executor: Has no effect: nothing is sent to other processes or threads.
 
         Raises:
             NotFound: Nothing has that name.

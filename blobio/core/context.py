@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal, final, overload
 
 from blobio.config import Config
-from blobio.core import copying, digest, globbing, listing, removing
+from blobio.core import copying, digest, globbing, listing, removing, trees
 from blobio.core.cache import cached_copy
 from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
@@ -62,6 +62,7 @@ class AsyncContext:
     def __init__(self, config: Config | None = None) -> None:
         self.config: Config = Config.from_env() if config is None else config
         self.stores: Stores = Stores(self.config)
+        self._means = copying.Means(self.config, self.stores.budget, self.stores.uploads)
 
     async def __aenter__(self) -> AsyncContext:
         return self
@@ -278,17 +279,23 @@ class AsyncContext:
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=dst_version))
         source = copying.End(*self.stores.blob(src, "copy"))
         target = copying.End(*self.stores.blob(dst, "copy"))
-        copied = await copying.copy(
-            source, target, options, self.config, self.stores.budget, want_md5=return_md5
-        )
+        copied = await copying.copy(source, target, options, self._means, want_md5=return_md5)
         return copied.md5
+
+    async def copytree(
+        self, src: PathLike, dst: PathLike, *, overwrite: bool = False, concurrency: int = 32
+    ) -> None:
+        """See `blobio.Context.copytree`."""
+        source, target = (copying.End(*self.stores.place(path)) for path in (src, dst))
+        mode = write_mode(overwrite=overwrite, version=None)
+        await trees.copytree(source, target, mode, self._means, concurrency=concurrency)
 
     async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """See `blobio.Context.move`."""
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=None))
         source = copying.End(*self.stores.blob(src, "move"))
         target = copying.End(*self.stores.blob(dst, "move"))
-        await copying.move(source, target, options, self.config, self.stores.budget)
+        await copying.move(source, target, options, self._means)
 
     # Content
 
@@ -335,14 +342,14 @@ class AsyncContext:
         meta = await driver.head(url.key, version=wanted)
         source = copying.End(driver, url, meta.version)
         target = copying.End(*self.stores.blob(local_path, "write"))
-        await copying.copy(source, target, PutOptions(), self.config, self.stores.budget)
+        await copying.copy(source, target, PutOptions(), self._means)
         return meta.version
 
     async def publish(self, local_path: str, url: BlobUrl, options: PutOptions) -> Version | None:
         """Upload a local file under a condition; return the version written."""
         source = copying.End(*self.stores.blob(local_path, "read"))
         target = copying.End(self.stores.driver(url), url)
-        copied = await copying.copy(source, target, options, self.config, self.stores.budget)
+        copied = await copying.copy(source, target, options, self._means)
         return copied.version
 
     async def cached(self, path: PathLike, cache_dir: str, version: str | None) -> str:

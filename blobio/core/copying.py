@@ -2,32 +2,43 @@
 
 `plan` decides, from the capabilities alone. Whatever the way, the source is pinned to one version
 and the destination appears in one commit that carries the condition: never a look and then a write.
+
+A streamed copy reads and writes parts side by side, in memory only. A part counts in the context's
+byte budget from before it is read until it is sent. What was read is compared with the checksum of
+the source's store before anything is published, and with what the destination's store replies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import final
 
-from blobio.checksum import Crc32c
 from blobio.config import Config
-from blobio.core.digest import md5
-from blobio.core.flow import ByteBudget, ordered_map
+from blobio.core.digest import CopyCheck, md5
+from blobio.core.flow import ByteBudget, Reservation, ordered_map
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
-from blobio.core.writer import PartWriter
-from blobio.drivers.base import Driver
+from blobio.core.writer import PartBuffer, PartWriter
+from blobio.drivers.base import Driver, GetResult
 from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, PutResult, Version
+from blobio.values import (
+    BlobMeta,
+    Body,
+    CreateOnly,
+    GetOptions,
+    Overwrite,
+    PutOptions,
+    PutResult,
+    Version,
+)
 
-__all__ = ["Copied", "End", "Way", "copy", "move", "plan"]
+__all__ = ["Copied", "End", "Means", "Way", "copy", "move", "plan"]
 
 
 @final
@@ -60,6 +71,22 @@ class Copied:
     version: Version | None
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the copies of one context work with.
+
+    Attributes:
+        config: Sizes and windows.
+        budget: Bounds the bytes in flight.
+        uploads: Where a writer is entered while it has parts that may have to be taken back.
+    """
+
+    config: Config
+    budget: ByteBudget
+    uploads: set[PartWriter] = field(default_factory=set)
+
+
 class Way(Enum):
     """How bytes get from one end to the other."""
 
@@ -77,8 +104,7 @@ async def copy(
     source: End,
     target: End,
     options: PutOptions,
-    config: Config,
-    budget: ByteBudget,
+    means: Means,
     *,
     want_md5: bool = False,
 ) -> Copied:
@@ -86,26 +112,35 @@ async def copy(
 
     Requests: by the store 1 COPY (and parts for a large one), plus 1 HEAD for the MD5; streamed
     1 HEAD, 1 GET a part, and what `PartWriter` sends. The content type comes along, and the user's
-    metadata where the destination stores any.
+    metadata where the destination stores any. A source whose store has no versions is read with
+    one GET, so that what is copied was there at one time.
+
+    A copy that is cancelled leaves nothing, unless the request that publishes was under way: then
+    the blob may appear, whole.
 
     Raises:
         NotFound, IsDirectory: There is no such source.
         AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
         VersionMismatch: The source changed while it was read; nothing was written.
-        ChecksumMismatch: The bytes read are not those the source's store vouches for; nothing
-            was written.
+        ChecksumMismatch: The bytes read are not those the source's store vouches for, twice;
+            nothing was written. Or, with `ambiguous` set, the destination's store says that it has
+            other bytes than were sent.
     """
     if plan(source, target) is Way.SERVER:
         with contextlib.suppress(Unsupported):
             result = await target.driver.copy(source.url, target.url.key, options)
-            digest = await _md5_after(target, result, config) if want_md5 else None
+            digest = await _md5_after(target, result, means.config) if want_md5 else None
             return Copied(digest, result.version)
-    return await _stream(source, target, options, config, budget, want_md5=want_md5)
+    try:
+        return await _stream(source, target, options, means, want_md5=want_md5)
+    except ChecksumMismatch as error:
+        if error.operation != "copy" or error.ambiguous:
+            raise
+    # Some bytes changed on their way here, and nothing was written: read them again, once.
+    return await _stream(source, target, options, means, want_md5=want_md5)
 
 
-async def move(
-    source: End, target: End, options: PutOptions, config: Config, budget: ByteBudget
-) -> None:
+async def move(source: End, target: End, options: PutOptions, means: Means) -> None:
     """Move one blob: a rename where both ends are on one disk, else a copy and then a removal.
 
     If the removal fails the blob is at both ends and the error says so; it is never at neither. A
@@ -127,7 +162,7 @@ async def move(
     on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
     if all(on_disk) and await asyncio.to_thread(_rename, source.url, target.url, options):
         return
-    await copy(source, target, options, config, budget)
+    await copy(source, target, options, means)
     (result,) = await source.driver.delete([source.url.key])
     if result.error is not None:
         raise result.error
@@ -137,46 +172,98 @@ async def _stream(
     source: End,
     target: End,
     options: PutOptions,
-    config: Config,
-    budget: ByteBudget,
+    means: Means,
     *,
     want_md5: bool,
 ) -> Copied:
+    config = means.config
     meta = await source.driver.head(source.url.key, version=source.version)
-    reader = RangeReader(
-        source.driver, source.url, config.read, size=meta.size, version=meta.version
-    )
-    options = _with_source(options, meta, target.driver)
-    writer = PartWriter(target.driver, target.url, options, config.write, budget)
-    digest = hashlib.md5(usedforsecurity=False) if want_md5 else None
-    crc = Crc32c() if meta.crc32c is not None else None
-    try:
-        held: bytes = b""
-        blocks = _blocks(reader, meta.size, writer.next_part_bytes, config.read.window)
-        async with contextlib.aclosing(blocks):
-            async for block in blocks:
-                if digest is not None:
-                    await asyncio.to_thread(digest.update, block)
-                if crc is not None:
-                    crc.update(block)
-                if held:
-                    await writer.write_part(held)
-                held = block
-        if crc is not None and crc.value != meta.crc32c:
-            message = f"copy of {source.url} to {target.url}: the bytes read are not those stored"
-            raise ChecksumMismatch(message, url=source.url, operation="copy")
-        result = await writer.finish(held)
-    except BaseException:
-        await writer.abort()
-        raise
-    return Copied(digest.hexdigest() if digest is not None else None, result.version)
+    async with contextlib.AsyncExitStack() as exits:
+        body: GetResult | None = None
+        if not _is_pinned(meta, source.driver):
+            whole = GetOptions(version=source.version)
+            got = await source.driver.get(source.url.key, whole)
+            body = await exits.enter_async_context(got)
+            meta = body.meta
+        share = Reservation(means.budget)
+        exits.callback(share.close)
+        options = _with_source(options, meta, target.driver)
+        writer = PartWriter(
+            target.driver, target.url, options, config.write, share, uploads=means.uploads
+        )
+        part = writer.next_part_bytes
+        if body is not None:
+            blocks = _blocks_of(body, part, share)
+        else:
+            reader = RangeReader(
+                source.driver, source.url, config.read, size=meta.size, version=meta.version
+            )
+            blocks = _blocks(reader, meta.size, part, config.read.window, share)
+        check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+        try:
+            result = await _pass_on(blocks, meta.size, writer, check)
+        except BaseException:
+            await writer.abort()
+            raise
+    check.confirm_written(result)
+    return Copied(check.md5 if want_md5 else None, result.version)
 
 
-def _blocks(reader: RangeReader, size: int, part: int, window: int) -> AsyncGenerator[bytes, None]:
-    async def block(start: int) -> bytes:
+def _is_pinned(meta: BlobMeta, driver: Driver) -> bool:
+    """Tell whether several reads will get bytes of one version, and the size can be believed.
+
+    A file of the disk that says it is empty may be one whose content is made when it is read.
+    """
+    return meta.version is not None and not (meta.size == 0 and driver.capabilities.local_paths)
+
+
+async def _pass_on(
+    blocks: AsyncGenerator[Body, None], size: int, writer: PartWriter, check: CopyCheck
+) -> PutResult:
+    """Hand the blocks on as they come, so that none waits for the next one, and publish."""
+    last: Body = b""
+    done = 0
+    async with contextlib.aclosing(blocks):
+        async for block in blocks:
+            await check.update(block)
+            done += len(block)
+            if done < size:
+                await writer.write_part(block)
+            else:
+                last = block
+    check.confirm_read()
+    return await writer.finish(last)
+
+
+def _blocks(
+    reader: RangeReader, size: int, part: int, window: int, share: Reservation
+) -> AsyncGenerator[Body, None]:
+    """Read parts side by side, each once its place in memory is reserved."""
+
+    async def block(start: int) -> Body:
+        await share.reserve(min(part, size - start))
         return await reader.read(start, start + part)
 
     return ordered_map(block, range(0, size, part), window=window)
+
+
+async def _blocks_of(body: GetResult, part: int, share: Reservation) -> AsyncGenerator[Body, None]:
+    """Cut one body into parts as it comes."""
+    left = body.meta.size
+    buffer = PartBuffer(part)
+    is_reserved = False
+    async for chunk in body.chunks():
+        view = memoryview(chunk)
+        while view:
+            if not is_reserved:
+                await share.reserve(min(part, left))
+            view = view[buffer.fill(view) :]
+            is_reserved = not buffer.is_full
+            if buffer.is_full:
+                left -= part
+                yield buffer.take()
+    if rest := buffer.take():
+        yield rest
 
 
 def _with_source(options: PutOptions, meta: BlobMeta, target: Driver) -> PutOptions:
@@ -193,7 +280,7 @@ async def _md5_after(target: End, result: PutResult, config: Config) -> str:
     if result.md5 is not None:
         return result.md5
     try:
-        return await md5(target.driver, target.url, config.read)
+        return await md5(target.driver, target.url, config.read, version=result.version)
     except BlobError as error:
         error.ambiguous = True
         error.add_note(f"the copy to {target.url} is there; only its MD5 could not be read")

@@ -1,4 +1,7 @@
-"""MD5 of blobs: the store's own where it is proof, otherwise computed and, where cheap, kept."""
+"""Hashes of blobs: the MD5 that users ask for, and the check of a copy against both its stores.
+
+An MD5 is the store's own where that is proof, otherwise computed and, where cheap, kept.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,40 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from typing import Final
+from typing import Final, final
 
+from blobio.checksum import Crc32c
 from blobio.config import ReadConfig
 from blobio.core.flow import ordered_map
 from blobio.core.reader import RangeReader
 from blobio.drivers.base import Driver
-from blobio.errors import Conflict, NotFound, PermissionDenied
+from blobio.errors import ChecksumMismatch, Conflict, NotFound, PermissionDenied
 from blobio.url import BlobUrl
-from blobio.values import MetaPatch
+from blobio.values import BlobMeta, Body, MetaPatch, PutResult, Version
 
-__all__ = ["MD5_KEY", "md5", "md5_of"]
+__all__ = ["MD5_KEY", "CopyCheck", "md5", "md5_of"]
 
 MD5_KEY = "md5"
 """Metadata name of an MD5 that was computed and kept, as blobfile writes it."""
 
 
 _HEX_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_MD5_IN_THREAD_BYTES: Final = 1 << 20  # a millisecond and a half
 
 
-async def md5(driver: Driver, url: BlobUrl, config: ReadConfig) -> str:
+async def md5(
+    driver: Driver, url: BlobUrl, config: ReadConfig, *, version: Version | None = None
+) -> str:
     """Return the hex MD5 of a blob: 1 HEAD, and one read of it all if the store holds none.
 
     Where a change of metadata leaves the object alone (not on S3, where it rewrites the object)
     the result is kept with the blob, on condition that the version is still the one read. A refusal
     to keep it is no failure.
+
+    Raises:
+        VersionMismatch: `version` was given and is not what is there.
     """
-    meta = await driver.head(url.key)
+    meta = await driver.head(url.key, version=version)
     if meta.md5 is not None:
         return meta.md5
     kept = meta.metadata.get(MD5_KEY, "")
@@ -60,3 +70,75 @@ async def md5_of(reader: RangeReader, config: ReadConfig) -> str:
         async for data in blocks:
             await asyncio.to_thread(digest.update, data)
     return digest.hexdigest()
+
+
+@final
+class CopyCheck:
+    """Follows the bytes of one copy, in order, and compares them with what both stores say.
+
+    The CRC32C is always computed (half a millisecond for 8 MiB). The MD5, thirty times slower, only
+    if the caller wants it, or the source's store vouches for nothing else.
+
+    Args:
+        source: The blob read.
+        meta: What its store says of it.
+        target: The blob written.
+        want_md5: Compute the MD5 in any case.
+    """
+
+    def __init__(self, source: BlobUrl, meta: BlobMeta, target: BlobUrl, *, want_md5: bool) -> None:
+        self._what = f"copy of {source} to {target}"
+        self._source = source
+        self._target = target
+        self._meta = meta
+        self._size = 0
+        self._crc = Crc32c()
+        needs_md5 = want_md5 or (meta.crc32c is None and meta.md5 is not None)
+        self._md5 = hashlib.md5(usedforsecurity=False) if needs_md5 else None
+
+    @property
+    def md5(self) -> str | None:
+        """Hex MD5 of the bytes so far, or None if it is not computed."""
+        return None if self._md5 is None else self._md5.hexdigest()
+
+    async def update(self, data: Body) -> None:
+        """Count in the bytes that follow those before."""
+        self._size += len(data)
+        self._crc.update(data)
+        if self._md5 is None:
+            return
+        if len(data) > _MD5_IN_THREAD_BYTES:
+            await asyncio.to_thread(self._md5.update, data)
+        else:
+            self._md5.update(data)
+
+    def confirm_read(self) -> None:
+        """Compare with the source, before anything is published.
+
+        Raises:
+            ChecksumMismatch: The bytes are not those that its store vouches for.
+        """
+        told = (self._meta.crc32c, self._meta.md5)
+        if self._size != self._meta.size or not self._agrees(*told):
+            message = f"{self._what}: the bytes read are not those stored; nothing was written"
+            raise ChecksumMismatch(message, url=self._source, operation="copy")
+
+    def confirm_written(self, result: PutResult) -> None:
+        """Compare with what the destination's store says it has.
+
+        Raises:
+            ChecksumMismatch: It has other bytes, or says so. They are published: nothing can take
+                them back without the risk of removing what somebody wrote since.
+        """
+        if not self._agrees(result.crc32c, result.md5):
+            message = (
+                f"{self._what}: the store of the destination says that it has other bytes than "
+                "were sent; what is there is not a copy: write it again with overwrite"
+            )
+            error = ChecksumMismatch(message, url=self._target, operation="copy")
+            error.ambiguous = True
+            raise error
+
+    def _agrees(self, crc32c: int | None, md5: str | None) -> bool:
+        own_md5 = self.md5 or self._meta.md5
+        return crc32c in (None, self._crc.value) and (None in (md5, own_md5) or md5 == own_md5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar, final
+from typing import Protocol, TypeVar, final
 
-__all__ = ["ByteBudget", "each", "merge", "ordered_map", "settle"]
+__all__ = ["Budget", "ByteBudget", "Reservation", "each", "merge", "ordered_map", "settle"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -107,6 +107,18 @@ async def _call(function: Callable[[T], Awaitable[R]], item: T) -> R:
     return await function(item)
 
 
+class Budget(Protocol):
+    """Where bytes in flight are counted."""
+
+    async def acquire(self, size: int) -> None:
+        """Wait until `size` more bytes may be held."""
+        ...
+
+    def release(self, size: int) -> None:
+        """Give `size` bytes back."""
+        ...
+
+
 @final
 class ByteBudget:
     """A bound on the bytes that all transfers of one context hold at once.
@@ -153,3 +165,41 @@ class ByteBudget:
                 self._held += size
                 waiter.set_result(None)
             self._waiters.popleft()
+
+
+@final
+class Reservation:
+    """What one transfer holds of a budget, from before bytes are read until they are sent.
+
+    To the writer of the transfer this is its `Budget`: what is handed to it has been paid for, so
+    `acquire` waits for nothing, and `release` gives back what was reserved.
+
+    Args:
+        budget: What is shared with other transfers.
+    """
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._held = 0
+
+    async def reserve(self, size: int) -> None:
+        """Wait until `size` more bytes may be held.
+
+        Parts of one transfer must be reserved in the order in which they are sent, and each must
+        be sent without waiting for a later one: then any number of transfers share any budget.
+        """
+        await self._budget.acquire(size)
+        self._held += size
+
+    async def acquire(self, size: int) -> None:
+        """Do nothing: these bytes are reserved."""
+
+    def release(self, size: int) -> None:
+        """Give back bytes that were sent or dropped; nothing after `close`."""
+        size = min(size, self._held)
+        self._held -= size
+        self._budget.release(size)
+
+    def close(self) -> None:
+        """Give back all that is left. Idempotent."""
+        self.release(self._held)

@@ -31,7 +31,13 @@ __all__ = ["Stores"]
 
 @final
 class Stores:
-    """Drivers and budgets of one context."""
+    """Drivers and budgets of one context.
+
+    Attributes:
+        config: The settings.
+        budget: Bounds the bytes in flight.
+        uploads: The writers that have sent parts and not ended; `aclose` aborts them.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -39,7 +45,7 @@ class Stores:
         self._drivers: dict[tuple[str, str], Driver] = {}
         self._shared: Transport | None = None
         self._retry_budget: RetryBudget | None = None
-        self._uploads: set[PartWriter] = set()
+        self.uploads: set[PartWriter] = set()
 
     async def aclose(self) -> None:
         """Take back unfinished uploads, then close all drivers and connections. Idempotent.
@@ -53,7 +59,7 @@ class Stores:
             drivers, self._drivers = self._drivers, {}
             for driver in drivers.values():
                 closing.push_async_callback(driver.aclose)
-            for writer in list(self._uploads):
+            for writer in list(self.uploads):
                 closing.push_async_callback(writer.abort)
 
     def driver(self, url: BlobUrl) -> Driver:
@@ -130,7 +136,7 @@ class Stores:
         """Make a writer; parts it has sent are taken back if this closes first. No request."""
         driver, url = self.blob(path, "write")
         return PartWriter(
-            driver, url, options, self.config.write, self.budget, uploads=self._uploads
+            driver, url, options, self.config.write, self.budget, uploads=self.uploads
         )
 
     def _connect(self, *, signer: Signer | None = None, judge: Judge | None = None) -> Transport:

@@ -1,8 +1,9 @@
 """`PartWriter`: a stream of parts becomes one blob, or nothing.
 
-The first part is held back: a body of one part or less is a single PUT. From the second part on
-they go out side by side, `WriteConfig.window` at a time, within the context's byte budget. The one
-request that publishes is sent by `finish`; anything else that happens ends in `abort`.
+The first part is held back until it is known that there are more: a body of one part or less is a
+single PUT. Otherwise they go out side by side, `WriteConfig.window` at a time, within the context's
+byte budget. The one request that publishes is sent by `finish`; anything else that happens ends in
+`abort`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import functools
 from typing import Final, final
 
 from blobio.config import WriteConfig
-from blobio.core.flow import ByteBudget, settle
+from blobio.core.flow import Budget, settle
 from blobio.drivers.base import Driver, Upload
 from blobio.errors import RequestFailed, Unsupported
 from blobio.url import BlobUrl
@@ -80,7 +81,7 @@ class PartWriter:
         url: The blob to write.
         options: Condition and description; `size` if it is known.
         config: Size of parts, and how many are in flight.
-        budget: Bounds the bytes in flight over all writers.
+        budget: Bounds the bytes in flight.
         uploads: Holds this from its first part until it is published or taken back, so that its
             owner can abort what was forgotten.
     """
@@ -91,7 +92,7 @@ class PartWriter:
         url: BlobUrl,
         options: PutOptions,
         config: WriteConfig,
-        budget: ByteBudget,
+        budget: Budget,
         *,
         uploads: set[PartWriter] | None = None,
     ) -> None:
@@ -128,7 +129,11 @@ class PartWriter:
             BlobError: This or an earlier part failed; call `abort`.
         """
         self._check_whole()
-        held, self._held = self._held, body
+        # What is in one part only has to wait for the next; a size that says more spares the wait.
+        if self._options.size is None or self._options.size <= len(body):
+            held, self._held = self._held, body
+        else:
+            held = body
         if held is not None:
             try:
                 await self._send(held)
@@ -171,15 +176,19 @@ class PartWriter:
         return result
 
     async def _publish(self, last: Body) -> PutResult:
-        if self._held is None:
-            return await self._driver.put(self.url.key, last, self._options)
-        if self._upload is None and not len(last):
-            return await self._driver.put(self.url.key, self._held, self._options)
-        await self._send(self._held)
-        if len(last):
-            await self._send(last)
+        rest = [body for body in (self._held, last) if body is not None and len(body)]
+        if self._upload is None and len(rest) <= 1:
+            return await self._driver.put(self.url.key, rest[0] if rest else b"", self._options)
+        for body in rest:
+            await self._send(body)
         assert self._upload is not None
-        parts = await asyncio.gather(*self._tasks)
+        try:
+            parts = await asyncio.gather(*self._tasks)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is None or not current.cancelling():
+                self._check_whole()  # not this task was cancelled: another one has called `abort`
+            raise
         return await self._upload.complete(parts, size=self._offset)
 
     async def abort(self) -> None:

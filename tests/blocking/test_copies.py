@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pytest
 
@@ -122,13 +122,36 @@ def test_copy_onto_itself_keeps_the_bytes(place: Place) -> None:
     assert place.get("blob") == b"data"
 
 
-def test_arguments_of_blobfile_have_no_effect(place: Place) -> None:
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="there is no /proc")
+def test_a_file_without_a_size_is_copied_with_its_content(place: Place) -> None:
+    place.context.copy("/proc/version", place.path("version"))
+
+    assert place.get("version") == Path("/proc/version").read_bytes() != b""
+
+
+@final
+class NoExecutor(concurrent.futures.Executor):
+    """An executor that nothing may be given to."""
+
+    def submit(self, *args: object, **kwargs: object) -> Any:
+        raise AssertionError(args, kwargs)
+
+
+def test_arguments_of_blobfile_mean_one_pool_of_concurrency(place: Place) -> None:
+    """They are accepted wherever blobfile has them, and nothing goes to another process."""
+    context, executor = place.context, NoExecutor()
     source = place.put("source", b"data")
 
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        place.context.copy(source, place.path("d/x"), parallel=True, parallel_executor=pool)
-        place.context.rmtree(place.path("d"), parallel=True, parallel_executor=pool)
+    context.copy(source, place.path("d/x"), False, True, executor)
+    context.copy(source, place.path("d/y"), parallel=True, parallel_executor=executor)
+    found = list(context.glob(place.path("d/*"), True))
+    entries = list(context.scanglob(place.path("d/*"), True, 1))
+    names = sorted([*context.listdir(place.path("d"), 1)])
+    scanned = list(context.scandir(place.path("d"), 1))
+    context.rmtree(place.path("d"), True, executor)
 
+    assert sorted(found) == sorted(entry.path for entry in entries)
+    assert names == sorted(entry.name for entry in scanned) == ["x", "y"]
     assert place.names() == ["source"]
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -198,6 +199,21 @@ def test_interrupted_copy_publishes_nothing(
         small.context.copy(source, local.path("target"))
 
     assert os.listdir(local.root) == []
+
+
+def test_interrupted_copytree_leaves_whole_blobs_only(
+    small: Place, local: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        small.put(f"src/{number}", b"x" * 99)
+    interrupt_in(monkeypatch, MemoryDriver, "get", skip=60)
+
+    with pytest.raises(KeyboardInterrupt):
+        small.context.copytree(small.path("src"), local.path("dst"), concurrency=2)
+
+    left = [path for path in Path(local.root).rglob("*") if path.is_file()]
+    assert 0 < len(left) < 5
+    assert all(path.read_bytes() == b"x" * 99 for path in left)
 
 
 @pytest.mark.parametrize("streaming", [None, False])

@@ -132,7 +132,7 @@ class MemoryDriver:
             metadata={**blob.meta.metadata, **options.metadata},
         )
         version = self._store.commit("copy", self._url(key), blob.content, merged)
-        return PutResult(version=version, md5=blob.content.md5)
+        return PutResult(version=version, md5=blob.content.md5, crc32c=blob.content.crc32c)
 
     async def patch(
         self, key: str, change: MetaPatch, *, if_version: Version | None = None
@@ -230,7 +230,7 @@ async def _commit(store: MemoryStore, url: BlobUrl, data: bytes, options: PutOpt
         await asyncio.sleep(0)
         content = _digested(data)
     version = store.commit("put", url, content, options)
-    return PutResult(version=version, md5=content.md5)
+    return PutResult(version=version, md5=content.md5, crc32c=content.crc32c)
 
 
 def _digested(data: bytes) -> Content:

@@ -83,4 +83,6 @@ def meta_of(
 
 def put_result(headers: Mapping[str, str], config: S3Config) -> PutResult:
     """Return what a PUT left behind."""
-    return PutResult(version=version_of(headers), md5=md5_of(headers, config))
+    return PutResult(
+        version=version_of(headers), md5=md5_of(headers, config), crc32c=full_crc32c(headers)
+    )

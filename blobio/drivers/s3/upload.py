@@ -202,7 +202,10 @@ class S3Upload:
         announced = markup.child(root, "ChecksumCRC32C")
         multipart.check_completion(announced, pieces, self._subject)
         etag = markup.child(root, "ETag")
-        return PutResult(version=Version(quoted(etag)) if etag else None)
+        return PutResult(
+            version=Version(quoted(etag)) if etag else None,
+            crc32c=checksum.from_base64(announced) if announced else None,
+        )
 
     def _error(self, response: Response) -> BlobError:
         error = error_for(

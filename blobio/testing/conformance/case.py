@@ -27,6 +27,7 @@ _MODULES: Final = (
     "deleting",
     "copying",
     "patching",
+    "verifying",
     "directories",
     "cancelling",
     "refusing",

@@ -7,7 +7,7 @@ import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
 from blobio.core.context import AsyncContext
-from blobio.core.copying import End, move
+from blobio.core.copying import End, Means, move
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver
 from blobio.errors import AlreadyExists, IsDirectory, NotDirectory, NotFound, PermissionDenied
@@ -25,7 +25,7 @@ CONFIG = Config(
 
 async def run_move(driver: Driver, to: str, mode: Overwrite | CreateOnly | None = None) -> None:
     options = PutOptions(mode=mode or Overwrite())
-    await move(End(driver, url()), End(driver, url(to)), options, CONFIG, ByteBudget(10_000))
+    await move(End(driver, url()), End(driver, url(to)), options, Means(CONFIG, ByteBudget(10_000)))
 
 
 async def test_a_move_copies_and_then_removes() -> None:

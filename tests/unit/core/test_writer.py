@@ -105,6 +105,44 @@ async def test_full_parts_and_an_empty_end_send_no_empty_part() -> None:
     assert await content(driver) == DATA[:300]
 
 
+async def test_an_abort_by_another_task_is_no_cancellation_of_the_one_that_finishes() -> None:
+    slow = Slow("put_part")
+    writer = writer_of(memory(slow))
+    await writer.write_part(DATA[:100])
+    finishing = asyncio.ensure_future(writer.finish(DATA[100:150]))
+    await slow.until_held(2)
+
+    await writer.abort()
+
+    with pytest.raises(RequestFailed, match="interrupted"):
+        await finishing
+    assert not other_tasks()
+
+
+async def test_a_first_part_is_not_held_back_if_the_size_says_that_more_will_come() -> None:
+    counting = Counting()
+    writer = writer_of(memory(counting), PutOptions(size=200))
+
+    await writer.write_part(DATA[:100])
+    await settled()
+
+    assert counting.count("put_part") == 1
+    await writer.finish(DATA[100:200])
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 200, 1000])
+@pytest.mark.parametrize("announced", [1, 100, 101, 200, 1000])
+async def test_a_size_that_was_announced_wrongly_spoils_nothing(size: int, announced: int) -> None:
+    driver = memory()
+    writer = writer_of(driver, PutOptions(size=announced))
+
+    for start in range(0, size - 99, 100):
+        await writer.write_part(DATA[start : start + 100])
+    await writer.finish(DATA[size - size % 100 : size])
+
+    assert await content(driver) == DATA[:size]
+
+
 @given(st.lists(st.integers(0, 350), max_size=8), st.integers(1, 4), st.integers(1, 400))
 async def test_any_writes_make_the_bytes_written(
     sizes: list[int], window: int, budget_bytes: int

@@ -1,0 +1,237 @@
+"""Copy a directory with all that is below it, from any store to any other.
+
+One flat listing, a bounded number of copies at once, and one account of what went wrong: a blob
+that cannot be copied does not keep the others from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final, final
+
+from blobio.core.copying import End, Means, copy
+from blobio.core.flow import settle
+from blobio.core.listing import is_directory, is_file, pages
+from blobio.drivers.base import Driver
+from blobio.errors import (
+    AlreadyExists,
+    BlobError,
+    CopyIncomplete,
+    InvalidUrl,
+    IsDirectory,
+    NotDirectory,
+    NotFound,
+    Unsupported,
+)
+from blobio.url import BlobUrl
+from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, WriteMode
+
+__all__ = ["copytree"]
+
+_UNUSABLE: Final = {os.sep, "\0"}  # in the name of a file
+_FAILURES_KEPT: Final = 100
+_FAILURES_LIMIT: Final = 100  # other than AlreadyExists: then it is not the blobs that are wrong
+
+
+async def copytree(
+    source: End, target: End, mode: WriteMode, means: Means, *, concurrency: int
+) -> None:
+    """Copy what is below `source`; see `blobio.Context.copytree`.
+
+    Requests: 1 LIST of one key, 1 LIST a page, and those of `copy` for each blob.
+
+    Raises:
+        NotFound, NotDirectory, InvalidUrl, Unsupported: Nothing was copied.
+        CopyIncomplete: Some blobs were not copied.
+    """
+    if concurrency < 1:
+        message = f"copytree needs a concurrency of at least 1, not {concurrency}"
+        raise ValueError(message)
+    source = replace(source, url=source.url.as_directory)
+    target = replace(target, url=target.url.as_directory)
+    await _check_ends(source, target, mode)
+    tree = _Tree(source, target, PutOptions(mode=mode), means)
+    running: set[asyncio.Task[None]] = set()
+    try:
+        async with contextlib.aclosing(_to_copy(source.driver, source.url)) as found:
+            async for meta in found:
+                if tree.is_hopeless:
+                    break
+                running.add(asyncio.ensure_future(tree.copy(meta)))
+                if len(running) >= concurrency:
+                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    _raise_any(done)
+        if running:
+            done, running = await asyncio.wait(running)
+            _raise_any(done)
+    finally:
+        await settle(running)
+    tree.raise_failures()
+
+
+def _raise_any(done: set[asyncio.Task[None]]) -> None:
+    """Raise what is no failure of a blob but a fault of this program."""
+    for task in done:
+        task.result()
+
+
+async def _check_ends(source: End, target: End, mode: WriteMode) -> None:
+    what = f"copytree of {source.url} to {target.url}"
+    able = target.driver.capabilities
+    if not source.driver.capabilities.listable:
+        message = f"{what}: the source cannot be listed; copy its blobs one by one"
+        raise Unsupported(message, url=source.url, operation="copytree")
+    if not able.writable:
+        message = f"{what}: the destination can only be read"
+        raise Unsupported(message, url=target.url, operation="copytree")
+    if isinstance(mode, CreateOnly) and not able.create_only:
+        message = f"{what}: the destination decides no conditions; pass overwrite=True"
+        raise Unsupported(message, url=target.url, operation="copytree")
+    if not await is_directory(source.driver, source.url):
+        await _refuse_file(source, f"{what}: the source is a blob; use copy")
+        message = f"{what}: no such directory"
+        raise NotFound(message, url=source.url, operation="copytree")
+    if able.directories and not target.url.key:
+        message = f"{what}: an empty path names nothing; write . for the working directory"
+        raise NotFound(message, url=target.url, operation="copytree")
+    if able.directories:
+        await _refuse_file(target, f"{what}: the destination is a file")
+    if await _lies_in(target, source):
+        message = f"{what}: the destination is the source or lies in it"
+        raise InvalidUrl(message, url=target.url, operation="copytree")
+
+
+async def _refuse_file(end: End, message: str) -> None:
+    file = end.url.with_key(end.url.key.rstrip("/"))
+    if await is_file(end.driver, file):
+        raise NotDirectory(message, url=file, operation="copytree")
+
+
+async def _lies_in(inner: End, outer: End) -> bool:
+    """Tell whether a directory is another one or below it, on disk whatever links lead there."""
+    places = [(end.url.scheme, end.url.authority) for end in (inner, outer)]
+    if places[0] != places[1]:
+        return False
+    keys = [end.url.key for end in (inner, outer)]
+    if outer.driver.capabilities.local_paths:
+        real = [await asyncio.to_thread(os.path.realpath, key) for key in keys]
+        keys = [os.path.join(path, "") for path in real]
+    return keys[0].startswith(keys[1])
+
+
+async def _to_copy(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:
+    """Yield the blobs below `root`, and the real directories that nothing lies in."""
+    real = driver.capabilities.directories
+    directory: BlobMeta | None = None
+    async with contextlib.aclosing(pages(driver, root.key)) as listing:
+        async for page in listing:
+            for meta in page.blobs:
+                # in key order what lies in a directory comes right behind it
+                if directory is not None and not meta.key.startswith(directory.key):
+                    yield directory
+                directory = None
+                if real and meta.key.endswith("/"):
+                    directory = meta
+                else:
+                    yield meta
+    if directory is not None:
+        yield directory
+
+
+@final
+class _Tree:
+    """The copies of one tree, and what became of them."""
+
+    def __init__(self, source: End, target: End, options: PutOptions, means: Means) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._means = means
+        self._seen = self._failed = self._serious = 0
+        self._failures: list[tuple[str, str, BlobError]] = []
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so much has failed that the rest is not tried."""
+        return self._serious >= _FAILURES_LIMIT
+
+    async def copy(self, meta: BlobMeta) -> None:
+        """Copy one blob or directory, and take note if that fails."""
+        self._seen += 1
+        name = meta.key[len(self._source.url.key) :]
+        source = replace(self._source, url=self._source.url.with_key(meta.key))
+        target = replace(self._target, url=self._target.url.with_key(self._target.url.key + name))
+        try:
+            await self._check_name(name, meta, target)
+            if meta.key.endswith("/"):
+                await self._copy_directory(source, target, meta.size)
+            else:
+                await self._copy_blob(source, target)
+        except BlobError as error:
+            self._failed += 1
+            self._serious += not isinstance(error, AlreadyExists)
+            if len(self._failures) < _FAILURES_KEPT:
+                self._failures.append((str(source.url), str(target.url), error))
+
+    def raise_failures(self) -> None:
+        """Raise one error for all that failed, if anything did."""
+        if not self._failures:
+            return
+        first = self._failures[0][2]
+        rest = "; no more were tried" if self.is_hopeless else ""
+        message = (
+            f"copytree of {self._source.url} to {self._target.url}: {self._failed} of {self._seen} "
+            f"blobs were not copied{rest}. The first: {first}"
+        )
+        error = CopyIncomplete(message, url=self._target.url, operation="copytree")
+        error.failures, error.failed = tuple(self._failures), self._failed
+        raise error from first
+
+    async def _copy_blob(self, source: End, target: End) -> None:
+        await copy(source, target, self._options, self._means)
+
+    async def _copy_directory(self, source: End, target: End, size: int) -> None:
+        """Keep a marker as it is among stores of keys; to and from the disk, make an empty one.
+
+        Raises:
+            IsDirectory: The marker holds bytes, and a directory of the disk cannot.
+        """
+        if not target.url.key:
+            return  # the root of a bucket needs no marker
+        if target.driver.capabilities.directories:
+            if size:
+                message = f"copy of {source.url}: {size} bytes have no place in a directory"
+                raise IsDirectory(message, url=source.url, operation="copy")
+            await target.driver.put(target.url.key, b"", PutOptions(mode=Overwrite()))
+            return
+        with contextlib.suppress(AlreadyExists):  # it is as good as a new one
+            if source.driver.capabilities.directories:
+                await target.driver.put(target.url.key, b"", self._options)
+            else:
+                await self._copy_blob(source, target)
+
+    async def _check_name(self, name: str, meta: BlobMeta, target: End) -> None:
+        """Refuse what has no place in the destination, or no content to copy.
+
+        Raises:
+            InvalidUrl: As a path the name would lead elsewhere, maybe out of the destination.
+            Unsupported: It is a special file, or a link to a directory or to nothing.
+        """
+        if target.driver.capabilities.local_paths:
+            parts = name.removesuffix("/").split("/") if name else []
+            if any(part in ("", ".", "..") or _UNUSABLE & {*part} for part in parts):
+                message = f"copy to {target.url}: {name!r} is no path below the destination"
+                raise InvalidUrl(message, url=target.url, operation="copy")
+        if not self._source.driver.capabilities.local_paths or meta.version is not None:
+            return
+        if not meta.key.endswith("/"):
+            message = f"copy of {meta.key}: it is neither a file nor leads to one"
+            raise Unsupported(message, url=meta.key, operation="copy")
+        is_link = await asyncio.to_thread(os.path.islink, meta.key.rstrip("/"))
+        if is_link and name:  # the source itself may be one
+            message = f"copy of {meta.key}: links to directories are not followed; copy the other"
+            raise Unsupported(message, url=meta.key, operation="copy")
