@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import blobio as bf
-from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
+from benchmarks.peers.base import ACCESS_KEY, ACCOUNT_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
 from benchmarks.peers.concurrent import in_tasks
+from benchmarks.scale import ACCOUNT
 from blobio.aio import AsyncContext
 from blobio.config import Config, HttpConfig, S3Config
 
@@ -18,19 +20,31 @@ if TYPE_CHECKING:
 __all__ = ["open_peer"]
 
 
+def _settings(place: Place) -> tuple[str, Config]:
+    """Return the URL of the bucket, and how to reach it."""
+    http = HttpConfig(ca_file=place.ca_file)
+    # By name: a store whose driver is missing has no class of settings, and is not measured.
+    settings: Any = importlib.import_module("blobio.config")
+    if place.store == "gcs":
+        gcs = settings.GcsConfig(endpoint_url=place.endpoint_url, anonymous=True)
+        return f"gs://{place.bucket}/", settings.Config(gcs=gcs, http=http)
+    if place.store == "azure":
+        endpoint_url = place.endpoint_url + "/{account}"
+        azure = settings.AzureConfig(endpoint_url=endpoint_url, account_key=ACCOUNT_KEY)
+        return f"az://{ACCOUNT}/{place.bucket}/", settings.Config(azure=azure, http=http)
+    s3 = S3Config(
+        endpoint_url=place.endpoint_url,
+        region=REGION,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+    return f"s3://{place.bucket}/", Config(s3=s3, http=http)
+
+
 @final
 class _Blobio:
     def __init__(self, place: Place) -> None:
-        self._base = f"s3://{place.bucket}/"
-        config = Config(
-            s3=S3Config(
-                endpoint_url=place.endpoint_url,
-                region=REGION,
-                access_key_id=ACCESS_KEY,
-                secret_access_key=SECRET_KEY,
-            ),
-            http=HttpConfig(ca_file=place.ca_file),
-        )
+        self._base, config = _settings(place)
         self._context = bf.Context(config)
         self._runner = asyncio.Runner()
         self._async = AsyncContext(config)

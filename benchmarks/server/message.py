@@ -1,11 +1,14 @@
-"""HTTP/1.1 over a blocking socket: just what S3 clients send, with as little work as possible."""
+"""HTTP/1.1 over a blocking socket: what stores' clients send, with little work."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 from urllib.parse import parse_qsl, unquote
+
+from blobio.checksum import Crc32c
 
 __all__ = ["Connection", "Reply", "Request"]
 
@@ -13,8 +16,9 @@ _HEAD_BYTES: Final = 64 << 10
 _BODY_BYTES: Final = 1 << 20
 _ONE_SEND_BYTES: Final = 64 << 10
 _PHRASES: Final = {
-    200: "OK", 204: "No Content", 206: "Partial Content", 404: "Not Found",
-    412: "Precondition Failed", 416: "Range Not Satisfiable", 501: "Not Implemented",
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
+    308: "Resume Incomplete", 400: "Bad Request", 404: "Not Found", 412: "Precondition Failed",
+    416: "Range Not Satisfiable", 501: "Not Implemented",
 }  # fmt: skip
 
 
@@ -59,10 +63,16 @@ class Reply:
 
 @final
 class Connection:
-    """One client's socket, read and written by one thread."""
+    """One client's socket, read and written by one thread.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Args:
+        sock: The socket.
+        always: Headers of every reply.
+    """
+
+    def __init__(self, sock: socket.socket, always: Mapping[str, str]) -> None:
         self._sock = sock
+        self._always = always
         self._waiting = bytearray()
         self._scratch: bytearray | None = None
 
@@ -85,14 +95,22 @@ class Connection:
             {name.lower(): value.strip() for name, _, value in pairs},
         )
 
-    def body(self, request: Request, *, keep: bool) -> bytes | None:
-        """Take the body off the socket; return it if it is to be kept."""
+    def body(self, request: Request, *, keep: bool, crc32c: Crc32c | None = None) -> bytes | None:
+        """Take the body off the socket; return it if it is to be kept.
+
+        Args:
+            request: Whose body.
+            keep: Return it.
+            crc32c: Is told of all bytes.
+        """
         left = request.body_bytes
         if left and request.headers.get("expect") == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         kept = bytearray(self._waiting[:left])
         del self._waiting[:left]
         left -= len(kept)
+        if crc32c is not None:
+            crc32c.update(bytes(kept))
         if self._scratch is None and left:
             self._scratch = bytearray(_BODY_BYTES)
         while left:
@@ -103,12 +121,14 @@ class Connection:
                 raise ConnectionError(message)
             if keep:
                 kept += self._scratch[:count]
+            if crc32c is not None:
+                crc32c.update(memoryview(self._scratch)[:count])
             left -= count
         return bytes(kept) if keep else None
 
     def answer(self, request: Request, reply: Reply) -> None:
         """Send a reply."""
-        headers = {"content-length": str(len(reply.body)), "x-amz-request-id": "0"} | reply.headers
+        headers = {"content-length": str(len(reply.body)), **self._always, **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} {_PHRASES[reply.status]}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
