@@ -24,7 +24,7 @@ _NO_BLOCKS: Final = (
 @dataclass(frozen=True, slots=True)
 class _Block:
     size: int
-    body: bytes | None
+    body: bytearray | None
 
 
 @final
@@ -76,7 +76,7 @@ class Azure:
         wanted = request.headers.get("x-ms-range") or request.headers.get("range", "")
         return serve(stored, request, _headers(stored, is_part=bool(wanted)), wanted)
 
-    def _put(self, key: str, what: str, request: Request, body: bytes | None) -> Reply:
+    def _put(self, key: str, what: str, request: Request, body: bytearray | None) -> Reply:
         """Put Blob, Put Block and Put Block List."""
         if "content-length" not in request.headers:
             return Reply(501)
@@ -92,9 +92,8 @@ class Azure:
             if len(blocks_in_order) < len(row):
                 return Reply(400, b"", {"x-ms-error-code": "InvalidBlockList"})
             size = sum(block.size for block in blocks_in_order)
-            body = None
-            if self._shelf.keep:
-                body = b"".join([block.body or b"" for block in blocks_in_order])
+            joined = b"".join([block.body or b"" for block in blocks_in_order])
+            body = bytearray(joined) if self._shelf.keep else None
         elif what:
             return Reply(501)
         stored = self._shelf.add(key, size, body)

@@ -38,7 +38,7 @@ class _Session:
     key: str
     size: int = 0
     crc32c: checksum.Crc32c = field(default_factory=checksum.Crc32c)
-    pieces: list[bytes] = field(default_factory=list)
+    pieces: list[bytearray] = field(default_factory=list)
 
 
 @final
@@ -73,7 +73,7 @@ class Gcs:
             return self._xml.reply(request, connection)
         return self._object(match[1], request, connection.body(request, keep=True) or b"")
 
-    def _object(self, key: str, request: Request, body: bytes) -> Reply:
+    def _object(self, key: str, request: Request, body: bytes | bytearray) -> Reply:
         """objects.get of the resource or the bytes, objects.compose, objects.delete."""
         if request.method == "POST" and key.endswith(_COMPOSE):
             return self._compose(key.removesuffix(_COMPOSE), body)
@@ -105,7 +105,7 @@ class Gcs:
         host = request.headers["host"]
         return Reply(200, b"", {"location": f"http://{host}{_UPLOAD}?{query}"})
 
-    def _insert(self, request: Request, body: bytes) -> Reply:
+    def _insert(self, request: Request, body: bytes | bytearray) -> Reply:
         """Take an object that came behind its resource."""
         boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
         if boundary is None:
@@ -148,7 +148,7 @@ class Gcs:
         stored = self._shelf.add(session.key, session.size, kept, crc32c=crc32c)
         return _json(_resource(session.key, stored))
 
-    def _compose(self, key: str, body: bytes) -> Reply:
+    def _compose(self, key: str, body: bytes | bytearray) -> Reply:
         names = [source["name"] for source in json.loads(body)["sourceObjects"]]
         sources = [stored for name in names if (stored := self._shelf.find(name)) is not None]
         if len(sources) < len(names):

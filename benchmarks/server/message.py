@@ -74,7 +74,7 @@ class Connection:
         self._sock = sock
         self._always = always
         self._waiting = bytearray()
-        self._scratch: bytearray | None = None
+        self._scratch = bytearray(_BODY_BYTES)
 
     def request(self) -> Request | None:
         """Read the head of the next request; None once the client has gone."""
@@ -95,7 +95,9 @@ class Connection:
             {name.lower(): value.strip() for name, _, value in pairs},
         )
 
-    def body(self, request: Request, *, keep: bool, crc32c: Crc32c | None = None) -> bytes | None:
+    def body(
+        self, request: Request, *, keep: bool, crc32c: Crc32c | None = None
+    ) -> bytearray | None:
         """Take the body off the socket; return it if it is to be kept.
 
         Args:
@@ -103,28 +105,33 @@ class Connection:
             keep: Return it.
             crc32c: Is told of all bytes.
         """
-        left = request.body_bytes
-        if left and request.headers.get("expect") == "100-continue":
+        size = request.body_bytes
+        if size and request.headers.get("expect") == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        kept = bytearray(self._waiting[:left])
-        del self._waiting[:left]
-        left -= len(kept)
-        if crc32c is not None:
-            crc32c.update(bytes(kept))
-        if self._scratch is None and left:
-            self._scratch = bytearray(_BODY_BYTES)
-        while left:
-            assert self._scratch is not None
-            count = self._sock.recv_into(self._scratch, min(left, _BODY_BYTES))
-            if not count:
-                message = "the client left in the middle of a body"
-                raise ConnectionError(message)
-            if keep:
-                kept += self._scratch[:count]
+        kept = bytearray(size) if keep else None
+        target = memoryview(self._scratch if kept is None else kept)
+        done = 0
+        while done < size:
+            start = done if keep else 0
+            room = target[start : start + min(size - done, _BODY_BYTES)]
+            count = self._receive(room)
             if crc32c is not None:
-                crc32c.update(memoryview(self._scratch)[:count])
-            left -= count
-        return bytes(kept) if keep else None
+                crc32c.update(room[:count])
+            done += count
+        return kept
+
+    def _receive(self, target: memoryview) -> int:
+        """Fill the front of `target` with what has come, at least one byte; return how many."""
+        count = min(len(target), len(self._waiting))
+        if count:
+            target[:count] = self._waiting[:count]
+            del self._waiting[:count]
+            return count
+        count = self._sock.recv_into(target)
+        if not count:
+            message = "the client left in the middle of a body"
+            raise ConnectionError(message)
+        return count
 
     def answer(self, request: Request, reply: Reply) -> None:
         """Send a reply."""

@@ -22,7 +22,7 @@ _PART_NUMBER: Final = re.compile(r"<PartNumber>\s*(\d+)\s*</PartNumber>")
 @dataclass(slots=True)
 class _Part:
     size: int
-    body: bytes | None
+    body: bytearray | None
 
 
 @final
@@ -80,7 +80,7 @@ class S3:
             headers["x-amz-checksum-type"] = "FULL_OBJECT"
         return serve(stored, request, headers, wanted)
 
-    def _put(self, key: str, request: Request, body: bytes | None) -> Reply:
+    def _put(self, key: str, request: Request, body: bytearray | None) -> Reply:
         """PutObject and UploadPart."""
         refusal = _refusal(request)
         if refusal is not None:
@@ -98,7 +98,7 @@ class S3:
             etag = make_etag(f"{upload_id}{number}{size}")
         return Reply(200, b"", {"etag": etag} | _echo(request))
 
-    def _post(self, key: str, request: Request, body: bytes) -> Reply:
+    def _post(self, key: str, request: Request, body: bytes | bytearray) -> Reply:
         """CreateMultipartUpload and CompleteMultipartUpload."""
         if "uploads" in request.query:
             with self._lock:

@@ -85,7 +85,9 @@ class Shelf:
         """Return an object."""
         return self._objects.get(key)
 
-    def add(self, key: str, size: int, body: bytes | None, *, crc32c: str = "") -> Stored:
+    def add(
+        self, key: str, size: int, body: bytes | bytearray | None, *, crc32c: str = ""
+    ) -> Stored:
         """Take a new object in place of an older one."""
         generation = next(self._numbers)
         stored = Stored(
