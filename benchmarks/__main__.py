@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 
-from benchmarks import machine
+from benchmarks import emulators, machine
 from benchmarks.jobs import JOBS
 from benchmarks.report import summarise, table
-from benchmarks.runner import Readings, measure_all, serve
+from benchmarks.runner import Readings, Servers, emulate, measure_all, serve
 from benchmarks.scale import FULL, SMOKE
 from benchmarks.stores import PEERS, STORES
 from benchmarks.targets import verdicts
@@ -32,6 +33,11 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="serve objects without a checksum (default: with the one that blobio writes)",
     )
+    parser.add_argument(
+        "--emulator",
+        action="store_true",
+        help="on fake-gcs-server and Azurite, the emulators of the tests; no listings",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--json", metavar="FILE", help="write every reading there")
     parser.add_argument(
@@ -39,7 +45,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="small sizes, one round, every byte checked: does it still run? No figure counts",
     )
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    known = tuple(emulators.NAMES if wanted.emulator else STORES)
+    wanted.store = wanted.store or known
+    if not set(wanted.store) <= set(known):
+        parser.error(f"--emulator goes with {' and '.join(known)}")
+    return wanted
 
 
 def _rows(store: str, readings: Readings) -> list[dict[str, object]]:
@@ -50,19 +61,26 @@ def _rows(store: str, readings: Readings) -> list[dict[str, object]]:
     ]
 
 
+def _servers(store: str, wanted: argparse.Namespace) -> AbstractContextManager[Servers]:
+    scale = SMOKE if wanted.smoke else FULL
+    if wanted.emulator:
+        return emulate(store, scale)
+    return serve(
+        store,
+        scale,
+        use_nginx=not wanted.raw,
+        keep=wanted.smoke,
+        checksums=not wanted.no_checksums,
+    )
+
+
 def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
     """Measure at one store and print the tables; return all readings."""
     peers = [peer for peer in STORES[store].peers if peer in (wanted.peer or PEERS)]
     scale = SMOKE if wanted.smoke else FULL
     # The first round is thrown away: it makes the machine find its memory and the server its files.
     rounds = 1 if wanted.smoke else wanted.repeat + 1
-    with serve(
-        store,
-        scale,
-        use_nginx=not wanted.raw,
-        keep=wanted.smoke,
-        checksums=not wanted.no_checksums,
-    ) as servers:
+    with _servers(store, wanted) as servers:
         about = machine.describe(peers, servers.title)
         readings = measure_all(
             servers,
@@ -87,7 +105,7 @@ def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
 def main() -> None:
     """Measure and print."""
     wanted = _arguments()
-    rows = [row for store in wanted.store or STORES for row in _report(store, wanted)]
+    rows = [row for store in wanted.store for row in _report(store, wanted)]
     if wanted.json:
         with open(wanted.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

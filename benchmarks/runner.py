@@ -15,10 +15,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, final
+from urllib.parse import urlsplit
 
 import trustme
 
-from benchmarks import data
+from benchmarks import data, emulators
 from benchmarks.client import Task
 from benchmarks.jobs import JOBS
 from benchmarks.meter import Reading
@@ -28,7 +29,7 @@ from benchmarks.server import nginx
 from benchmarks.server.__main__ import Settings
 from benchmarks.stores import STORES
 
-__all__ = ["Readings", "Servers", "measure_all", "serve"]
+__all__ = ["Readings", "Servers", "emulate", "measure_all", "serve"]
 
 _JOB_S: Final = 600.0
 _ROOMY: Final = "/dev/shm"  # noqa: S108 - memory, so that no disk is measured
@@ -49,6 +50,7 @@ class Servers:
         others: Ports for all other jobs.
         ca_file: Authority of their certificates.
         title: What they are.
+        is_emulator: They are the emulator of the tests, which cannot do every job.
     """
 
     store: str
@@ -56,6 +58,18 @@ class Servers:
     others: dict[str, int]
     ca_file: str
     title: str
+    is_emulator: bool = False
+
+    def able(self, job: str) -> list[str]:
+        """Return the libraries that can do a job here."""
+        if self.store not in JOBS[job].stores or (self.is_emulator and JOBS[job].tls):
+            return []
+        return [
+            peer
+            for peer in STORES[self.store].peers
+            if peer not in JOBS[job].unable
+            and not (self.is_emulator and emulators.unable(self.store, job, peer))
+        ]
 
     def place(self, job: str) -> Place:
         """Return where a job finds its objects."""
@@ -119,6 +133,31 @@ def serve(
         yield Servers(store=store, reads=reads, others=others, ca_file=ca_file, title=title)
 
 
+@contextlib.contextmanager
+def emulate(store: str, scale: Scale) -> Iterator[Servers]:
+    """Run the emulator that the tests use until the block ends.
+
+    Args:
+        store: Whose emulator.
+        scale: Sizes.
+    """
+    with tempfile.TemporaryDirectory(prefix="blobio-bench-") as top:
+        ca_file = os.path.join(top, "ca.pem")
+        _certify(os.path.join(top, "server.pem"), ca_file)
+        with emulators.serve(store, scale, ca_file) as (url, title):
+            port = urlsplit(url).port
+            assert port is not None
+            ports = {"http": port}
+            yield Servers(
+                store=store,
+                reads=ports,
+                others=ports,
+                ca_file=ca_file,
+                title=title,
+                is_emulator=True,
+            )
+
+
 def measure_all(
     servers: Servers,
     scale: Scale,
@@ -136,15 +175,10 @@ def measure_all(
     """
     readings: Readings = {}
     order = random.Random(seed)  # noqa: S311 - an order, no secret
-    known = STORES[servers.store].peers
-    able = {
-        job: [peer for peer in peers if peer in known and peer not in JOBS[job].unable]
-        for job in jobs
-        if servers.store in JOBS[job].stores
-    }
+    able = {job: [peer for peer in servers.able(job) if peer in peers] for job in jobs}
     for number in range(rounds):
         if check:
-            runs = [(peer, [job for job in able if peer in able[job]]) for peer in known]
+            runs = [(peer, [job for job in able if peer in able[job]]) for peer in peers]
         else:
             runs = [
                 (peer, [job]) for job in able for peer in order.sample(able[job], len(able[job]))
