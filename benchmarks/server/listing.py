@@ -6,9 +6,12 @@ adlfs, which asks for the level above first.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Final, TypeAlias, final
 
 from benchmarks.data import LIST_PREFIX, list_size
@@ -19,6 +22,7 @@ __all__ = ["Listing"]
 
 _PAGE_KEYS: Final = 1000
 _AZURE_PAGE_KEYS: Final = 5000
+_FIRST_TIME: Final = datetime(2026, 11, 24, 17, 50, 30, tzinfo=UTC)
 _FIELDS: Final = re.compile(r"items\(([^()]*)\)")
 
 _Write: TypeAlias = Callable[[range], bytes]
@@ -108,6 +112,15 @@ def _name(index: int) -> str:
     return f"{LIST_PREFIX}shard-{index:08}.bin"
 
 
+def _time(index: int) -> datetime:
+    """Return another time for each object, as one upload after the other leaves them."""
+    return _FIRST_TIME + timedelta(milliseconds=730 * index)
+
+
+def _base64(index: int, size: int) -> str:
+    return base64.b64encode(index.to_bytes(size, "big")).decode()
+
+
 def _s3_entry(index: int) -> bytes:
     """Write an object as S3 does, with the checksum fields that uploads by an SDK have."""
     return (
@@ -121,7 +134,8 @@ def _s3_entry(index: int) -> bytes:
 
 def _gcs_entry(index: int, only: set[str] | None) -> dict[str, str]:
     """Describe an object as its resource does, with `only` these fields if they are given."""
-    name, generation, day = _name(index), f"{1764000000000000 + index}", "2026-11-24T17:50:30.000Z"
+    name, generation = _name(index), f"{1764000000000000 + index}"
+    time = _time(index).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     link = f"https://www.googleapis.com/storage/v1/b/{BUCKET}/o/{name.replace('/', '%2F')}"
     entry = {
         "kind": "storage#object",
@@ -135,25 +149,25 @@ def _gcs_entry(index: int, only: set[str] | None) -> dict[str, str]:
         "contentType": "application/octet-stream",
         "storageClass": "STANDARD",
         "size": str(list_size(index)),
-        "md5Hash": "XrY7u+Ae7tCTyyK7j1rNww==",
-        "crc32c": "yZRlqg==",
+        "md5Hash": _base64(index, 16),
+        "crc32c": _base64(index, 4),
         "etag": f"CJ{index:010}EAE=",
-        "timeCreated": day,
-        "updated": day,
-        "timeStorageClassUpdated": day,
+        "timeCreated": time,
+        "updated": time,
+        "timeStorageClassUpdated": time,
     }
     return entry if only is None else {key: entry[key] for key in entry if key in only}
 
 
 def _azure_entry(index: int) -> bytes:
     """Write a block blob as a storage account of general purpose does."""
-    day = "Tue, 24 Nov 2026 17:50:30 GMT"
+    time = format_datetime(_time(index), usegmt=True)
     return (
         f"<Blob><Name>{_name(index)}</Name><Properties>"
-        f"<Creation-Time>{day}</Creation-Time><Last-Modified>{day}</Last-Modified>"
+        f"<Creation-Time>{time}</Creation-Time><Last-Modified>{time}</Last-Modified>"
         f"<Etag>0x8DE{index:012X}</Etag><Content-Length>{list_size(index)}</Content-Length>"
         "<Content-Type>application/octet-stream</Content-Type><Content-Encoding />"
-        "<Content-Language /><Content-CRC64 /><Content-MD5>XrY7u+Ae7tCTyyK7j1rNww==</Content-MD5>"
+        f"<Content-Language /><Content-CRC64 /><Content-MD5>{_base64(index, 16)}</Content-MD5>"
         "<Cache-Control /><Content-Disposition /><BlobType>BlockBlob</BlobType>"
         "<AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
         "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
