@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
 
-from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 from requests.adapters import HTTPAdapter
 
@@ -25,8 +24,8 @@ class _GoogleCloudStorage:
     def __init__(self, place: Place) -> None:
         self._client = Client(
             project="benchmark",
-            credentials=AnonymousCredentials(),
             client_options={"api_endpoint": place.endpoint_url},
+            use_auth_w_custom_endpoint=False,
         )
         # Enough connections for the concurrent job; the client has no setting for it.
         self._client._http.mount("http://", HTTPAdapter(pool_maxsize=FULL.concurrency))  # noqa: SLF001 - see above
