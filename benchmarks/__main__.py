@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 
-from benchmarks import machine
-from benchmarks.jobs import JOBS, PEERS
+from benchmarks import emulators, machine
+from benchmarks.jobs import JOBS
 from benchmarks.report import summarise, table
-from benchmarks.runner import Readings, measure_all, serve
+from benchmarks.runner import Readings, Servers, emulate, measure_all, serve
 from benchmarks.scale import FULL, SMOKE
+from benchmarks.stores import PEERS, STORES
 from benchmarks.targets import verdicts
 
 
@@ -19,6 +21,9 @@ def _arguments() -> argparse.Namespace:
         prog="python -m benchmarks",
         description="Measure blobio beside its peers on one server of this machine.",
     )
+    parser.add_argument(
+        "--store", action="append", choices=STORES, help="only this one; repeatable"
+    )
     parser.add_argument("--repeat", type=int, default=5, help="rounds that count (default: 5)")
     parser.add_argument("--job", action="append", choices=JOBS, help="only this one; repeatable")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only this one; repeatable")
@@ -26,7 +31,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-checksums",
         action="store_true",
-        help="serve objects without a checksum (default: CRC32C, which blobio writes)",
+        help="serve objects without a checksum (default: with the one that blobio writes)",
+    )
+    parser.add_argument(
+        "--emulator",
+        action="store_true",
+        help="on fake-gcs-server and Azurite, the emulators of the tests; no listings",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--json", metavar="FILE", help="write every reading there")
@@ -35,43 +45,70 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="small sizes, one round, every byte checked: does it still run? No figure counts",
     )
-    return parser.parse_args()
+    wanted = parser.parse_args()
+    known = tuple(emulators.NAMES if wanted.emulator else STORES)
+    wanted.store = wanted.store or known
+    if not set(wanted.store) <= set(known):
+        parser.error(f"--emulator goes with {' and '.join(known)}")
+    return wanted
 
 
-def _write(path: str, readings: Readings) -> None:
-    rows = [
-        {"job": job, "peer": peer, **asdict(reading)}
+def _rows(store: str, readings: Readings) -> list[dict[str, object]]:
+    return [
+        {"store": store, "job": job, "peer": peer, **asdict(reading)}
         for (job, peer), found in readings.items()
         for reading in found
     ]
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(rows, file, indent=1)
+
+
+def _servers(store: str, wanted: argparse.Namespace) -> AbstractContextManager[Servers]:
+    scale = SMOKE if wanted.smoke else FULL
+    if wanted.emulator:
+        return emulate(store, scale)
+    return serve(
+        store,
+        scale,
+        use_nginx=not wanted.raw,
+        keep=wanted.smoke,
+        checksums=not wanted.no_checksums,
+    )
+
+
+def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
+    """Measure at one store and print the tables; return all readings."""
+    peers = [peer for peer in STORES[store].peers if peer in (wanted.peer or PEERS)]
+    scale = SMOKE if wanted.smoke else FULL
+    # The first round is thrown away: it makes the machine find its memory and the server its files.
+    rounds = 1 if wanted.smoke else wanted.repeat + 1
+    with _servers(store, wanted) as servers:
+        about = machine.describe(peers, servers.title)
+        readings = measure_all(
+            servers,
+            scale,
+            wanted.job or list(JOBS),
+            peers,
+            rounds=rounds,
+            seed=wanted.seed,
+            check=wanted.smoke,
+        )
+    if not wanted.smoke:
+        readings = {pair: found[1:] for pair, found in readings.items()}
+    summaries = summarise(readings)
+    ordered = {(job, peer): summaries[job, peer] for job in JOBS for peer in peers
+               if (job, peer) in summaries}  # fmt: skip
+    print(f"## {STORES[store].title}", about, table(ordered), sep="\n\n", end="\n\n")
+    if not wanted.smoke:
+        print(verdicts(store, ordered), end="\n\n")
+    return _rows(store, readings)
 
 
 def main() -> None:
     """Measure and print."""
     wanted = _arguments()
-    jobs, peers = wanted.job or list(JOBS), wanted.peer or list(PEERS)
-    scale = SMOKE if wanted.smoke else FULL
-    # The first round is thrown away: it makes the machine find its memory and the server its files.
-    rounds = 1 if wanted.smoke else wanted.repeat + 1
-    with serve(
-        scale, use_nginx=not wanted.raw, keep=wanted.smoke, checksums=not wanted.no_checksums
-    ) as servers:
-        about = machine.describe(peers, servers.title)
-        readings = measure_all(
-            servers, scale, jobs, peers, rounds=rounds, seed=wanted.seed, check=wanted.smoke
-        )
-    if not wanted.smoke:
-        readings = {pair: found[1:] for pair, found in readings.items()}
+    rows = [row for store in wanted.store for row in _report(store, wanted)]
     if wanted.json:
-        _write(wanted.json, readings)
-    summaries = summarise(readings)
-    ordered = {(job, peer): summaries[job, peer] for job in jobs for peer in PEERS
-               if (job, peer) in summaries}  # fmt: skip
-    print(about, table(ordered), sep="\n\n")
-    if not wanted.smoke:
-        print("", verdicts(ordered), sep="\n")
+        with open(wanted.json, "w", encoding="utf-8") as file:
+            json.dump(rows, file, indent=1)
 
 
 if __name__ == "__main__":

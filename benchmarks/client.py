@@ -1,6 +1,6 @@
-"""One job of one library in a process of its own: `python -m benchmarks.client JSON`.
+"""Jobs of one library in a process of its own: `python -m benchmarks.client JSON...`.
 
-The JSON has the fields of `Task`; one line of JSON with the fields of `Reading` comes back.
+Each JSON has the fields of `Task`; one line of JSON with the fields of `Reading` comes back for it.
 """
 
 from __future__ import annotations
@@ -67,4 +67,5 @@ def run(task: Task) -> Reading:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(run(Task.from_json(sys.argv[1])))))
+    for text in sys.argv[1:]:
+        print(json.dumps(asdict(run(Task.from_json(text)))))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import random
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, final
 
 from benchmarks.scale import BUCKET, MIB, Scale
 from blobio.checksum import Crc32c
 
-__all__ = ["BIG_KEY", "LIST_PREFIX", "UPLOAD_KEY", "WARM_KEY", "blocks", "crc_of", "list_size",
-           "prepare", "small_body"]  # fmt: skip
+__all__ = ["BIG_KEY", "LIST_PREFIX", "UPLOAD_KEY", "WARM_KEY", "Checksums", "blocks", "crc_of",
+           "list_size", "prepare", "small_body"]  # fmt: skip
 
 BIG_KEY: Final = "big.bin"
 WARM_KEY: Final = "warm.bin"
@@ -20,6 +23,15 @@ UPLOAD_KEY: Final = "upload.bin"
 LIST_PREFIX: Final = "keys/"
 
 _PATTERN: Final = random.Random(20261124).randbytes(MIB)  # noqa: S311 - content, no secret
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """Checksums of objects by key, as the stores write them: in base64."""
+
+    crc32c: dict[str, str] = field(default_factory=dict)
+    md5: dict[str, str] = field(default_factory=dict)
 
 
 def blocks(size: int, block_bytes: int) -> Iterator[bytes]:
@@ -42,31 +54,27 @@ def list_size(index: int) -> int:
     return 434_234 + index
 
 
-def prepare(directory: str, scale: Scale) -> dict[str, str]:
-    """Write the objects below `directory`, as files that are served at their keys.
-
-    Returns:
-        The CRC32C of each object, as S3 writes it, by key.
-    """
+def prepare(directory: str, scale: Scale) -> Checksums:
+    """Write the objects below `directory`, as files that are served at their keys."""
     root = os.path.join(directory, BUCKET)
     os.makedirs(os.path.join(root, "small"))
-    found = {
-        BIG_KEY: _write(os.path.join(root, BIG_KEY), blocks(scale.big_bytes, scale.block_bytes)),
-        WARM_KEY: _write(os.path.join(root, WARM_KEY), iter([_PATTERN[: scale.small_bytes]])),
-    }
+    found = Checksums()
+    _write(found, root, BIG_KEY, blocks(scale.big_bytes, scale.block_bytes))
+    _write(found, root, WARM_KEY, iter([_PATTERN[: scale.small_bytes]]))
     for index in range(scale.small_count):
-        key = scale.small_key(index)
-        found[key] = _write(os.path.join(root, key), iter([small_body(scale, index)]))
+        _write(found, root, scale.small_key(index), iter([small_body(scale, index)]))
     return found
 
 
-def _write(path: str, chunks: Iterator[bytes]) -> str:
-    crc32c = Crc32c()
-    with open(path, "wb") as file:
+def _write(found: Checksums, root: str, key: str, chunks: Iterator[bytes]) -> None:
+    crc32c, md5 = Crc32c(), hashlib.md5(usedforsecurity=False)
+    with open(os.path.join(root, key), "wb") as file:
         for chunk in chunks:
             crc32c.update(chunk)
+            md5.update(chunk)
             file.write(chunk)
-    return crc32c.base64()
+    found.crc32c[key] = crc32c.base64()
+    found.md5[key] = base64.b64encode(md5.digest()).decode()
 
 
 def crc_of(chunks: Iterator[bytes]) -> int:

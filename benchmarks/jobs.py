@@ -10,12 +10,10 @@ from typing import Final, TypeAlias, final
 from benchmarks.data import BIG_KEY, LIST_PREFIX, UPLOAD_KEY, WARM_KEY, blocks
 from benchmarks.peers.base import Peer, Place
 from benchmarks.scale import Scale
+from benchmarks.stores import STORES
 from benchmarks.tally import Tally
 
-__all__ = ["JOBS", "OURS", "PEERS", "Job"]
-
-OURS: Final = "blobio"
-PEERS: Final = (OURS, "boto3", "s3fs", "obstore", "smart_open")
+__all__ = ["JOBS", "Job"]
 
 _Run: TypeAlias = Callable[[], None]
 
@@ -30,7 +28,8 @@ class Job:
         ready: Called before the measurement, after one request to warm up; returns what is
             measured.
         judge: Raises `Wrong` unless the job was done.
-        peers: Who can do it.
+        unable: Who has no way to do it.
+        stores: Where it is done.
         tls: Over https.
         reads: It only reads files, so that nginx can serve it.
     """
@@ -38,7 +37,8 @@ class Job:
     title: str
     ready: Callable[[Peer, Scale, Tally], _Run]
     judge: Callable[[Tally, Scale, Place], None]
-    peers: tuple[str, ...] = PEERS
+    unable: tuple[str, ...] = ()
+    stores: tuple[str, ...] = tuple(STORES)
     tls: bool = False
     reads: bool = True
 
@@ -77,7 +77,7 @@ def _upload_blocks(peer: Peer, scale: Scale, _tally: Tally) -> _Run:
     return lambda: peer.write_blocks(UPLOAD_KEY, source, scale.big_bytes)
 
 
-_DISTINCT_BYTES: Final = 64 << 20
+_DISTINCT_BYTES: Final = 128 << 20
 
 
 def _upload_bytes(peer: Peer, scale: Scale, _tally: Tally) -> _Run:
@@ -104,7 +104,7 @@ _read_job: Final = partial(Job, ready=_read, judge=Tally.judge_big)
 
 JOBS: Final = {
     "read": _read_job(title="1 GiB to memory"),
-    "read-tls": _read_job(title="1 GiB to memory, TLS", tls=True),
+    "read-tls": _read_job(title="1 GiB to memory, TLS", tls=True, stores=("s3",)),
     "stream": Job(title="1 GiB in reads of 1 MiB", ready=_stream, judge=Tally.judge_big),
     "small-many": Job(
         title="2,000 x 16 KiB, 32 at a time", ready=_small_many, judge=Tally.judge_small
@@ -125,7 +125,7 @@ JOBS: Final = {
         title="100,000 keys listed",
         ready=_list,
         judge=Tally.judge_list,
-        peers=tuple(name for name in PEERS if name != "smart_open"),
+        unable=("smart_open",),
         reads=False,
     ),
 }

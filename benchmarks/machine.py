@@ -34,7 +34,5 @@ def _processor() -> str:
 
 
 def _versions(peers: Sequence[str]) -> Iterator[str]:
-    for name in peers:
-        yield f"{name} {importlib.metadata.version(name)}"
-    for name in ("aiohttp", "botocore"):
+    for name in (*peers, "aiohttp"):
         yield f"{name} {importlib.metadata.version(name)}"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final, final
 
-from benchmarks.jobs import JOBS, OURS
+from benchmarks.jobs import JOBS
 from benchmarks.meter import Reading
 from benchmarks.runner import Readings
 from benchmarks.scale import MIB
+from benchmarks.stores import OURS
 
 __all__ = ["Figure", "Summary", "summarise", "table"]
 

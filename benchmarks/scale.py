@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, final
 
-__all__ = ["BUCKET", "FULL", "MIB", "SMOKE", "Scale"]
+__all__ = ["ACCOUNT", "BUCKET", "FULL", "MIB", "SMOKE", "Scale"]
 
 MIB: Final = 1 << 20
 BUCKET: Final = "bench"
+ACCOUNT: Final = "devstoreaccount1"
+"""The account at Azure: that of its emulators."""
 
 
 @final
@@ -43,5 +45,6 @@ class Scale:
 
 
 FULL: Final = Scale()
-# The large object is one of several parts for every library, and so is its upload.
-SMOKE: Final = Scale(big_bytes=24 * MIB, small_count=64, key_count=2500)
+# More than one part, block or page for every library and store, but one chunk of 100 MiB for
+# google-cloud-storage when it uploads from memory.
+SMOKE: Final = Scale(big_bytes=72 * MIB, small_count=64, key_count=5500)

@@ -73,12 +73,19 @@ class Tally:
         self._judge_size(sum(list_size(index) for index in range(scale.key_count)))
 
     def judge_upload(self, key: str, scale: Scale, place: Place) -> None:
-        """Raise `Wrong` unless the server has what was written."""
-        server = http.client.HTTPConnection(urlsplit(place.endpoint_url).netloc)
-        server.request("GET" if self._check else "HEAD", f"/{place.bucket}/{key}")
+        """Raise `Wrong` unless the server has what was written; delete it.
+
+        The next library's object has the same bytes: that of one must not be taken for another's.
+        """
+        account = urlsplit(place.account_url)
+        server = http.client.HTTPConnection(account.netloc)
+        path = f"{account.path}/{place.bucket}/{key}"
+        server.request("GET" if self._check else "HEAD", path)
         reply = server.getresponse()
         self._bytes = int(reply.headers.get("content-length") or 0)
         body = reply.read()
+        server.request("DELETE", path)
+        server.getresponse().read()
         server.close()
         self._judge_size(scale.big_bytes)
         if self._check and zlib.crc32(body) != _big_crc(scale):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
-from benchmarks.jobs import OURS
+from benchmarks.jobs import JOBS
 from benchmarks.report import Summary
+from benchmarks.stores import OURS
 
 __all__ = ["TARGETS", "Target", "verdicts"]
 
@@ -39,7 +40,7 @@ def _peak_mib(job: str, payload_mib: float = 0.0) -> _Value:
     return lambda found: found[job, OURS].peak_mib.middle - payload_mib
 
 
-TARGETS: Final = (
+_S3: Final = (
     Target("1 GiB to memory: CPU / obstore", _cpu_ratio("read", "obstore"), 1.0),
     Target("1 GiB to memory: CPU / s3fs", _cpu_ratio("read", "s3fs"), 1 / 3),
     Target("1 GiB to memory: MiB above the payload", _peak_mib("read", 1024.0), 64.0),
@@ -59,15 +60,32 @@ TARGETS: Final = (
 )
 
 
-def verdicts(summaries: Summaries) -> str:
+def _cloud(store: str, peer: str) -> Iterator[Target]:
+    """Yield the targets of issue 4: a third of `peer` everywhere, no more than obstore at reads."""
+    for name, job in JOBS.items():
+        if store not in job.stores:
+            continue
+        yield Target(f"{job.title}: CPU / {peer}", _cpu_ratio(name, peer), 1 / 3)
+        if job.reads:
+            yield Target(f"{job.title}: CPU / obstore", _cpu_ratio(name, "obstore"), 1.0)
+
+
+TARGETS: Final[Mapping[str, Sequence[Target]]] = {
+    "s3": _S3,
+    "gcs": tuple(_cloud("gcs", "gcsfs")),
+    "azure": tuple(_cloud("azure", "adlfs")),
+}
+
+
+def verdicts(store: str, summaries: Summaries) -> str:
     """Return a table of the targets whose jobs and libraries were measured."""
     return "\n".join(
-        ["| Target | at most | is | |", "| --- | ---: | ---: | --- |", *_rows(summaries)]
+        ["| Target | at most | is | |", "| --- | ---: | ---: | --- |", *_rows(store, summaries)]
     )
 
 
-def _rows(summaries: Summaries) -> Iterator[str]:
-    for target in TARGETS:
+def _rows(store: str, summaries: Summaries) -> Iterator[str]:
+    for target in TARGETS[store]:
         try:
             value = target.value(summaries)
         except KeyError:

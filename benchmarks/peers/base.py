@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
-from benchmarks.scale import BUCKET
+from benchmarks.scale import ACCOUNT, BUCKET
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["ACCESS_KEY", "REGION", "SECRET_KEY", "Eat", "EatOne", "Peer", "Place"]
+__all__ = ["ACCESS_KEY", "ACCOUNT_KEY", "REGION", "SECRET_KEY", "Eat", "EatOne", "Peer", "Place"]
 
 ACCESS_KEY: Final = "benchmark"
 SECRET_KEY: Final = "benchmark-secret"
 REGION: Final = "us-east-1"
+# The key of the emulators' account, which everybody knows:
+# https://learn.microsoft.com/azure/storage/common/storage-connect-azurite, read 2026-11-27.
+ACCOUNT_KEY: Final = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
 
 Eat: TypeAlias = "Callable[[Buffer], None]"
 """Takes the next bytes of the object."""
@@ -30,14 +35,30 @@ class Place:
     """Where the objects are.
 
     Attributes:
+        store: A name of `STORES`.
         endpoint_url: `http(s)://127.0.0.1:port`.
         ca_file: PEM file of the authority that signed the server's certificate.
         bucket: The bucket.
     """
 
+    store: str
     endpoint_url: str
     ca_file: str
     bucket: str = BUCKET
+
+    @property
+    def account_url(self) -> str:
+        """Where the bucket is: behind the account at Azure."""
+        return f"{self.endpoint_url}/{ACCOUNT}" if self.store == "azure" else self.endpoint_url
+
+    @property
+    def connection_string(self) -> str:
+        """What programs for Azure are told."""
+        scheme = self.endpoint_url.partition(":")[0]
+        return (
+            f"DefaultEndpointsProtocol={scheme};AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
+            f"BlobEndpoint={self.account_url};"
+        )
 
 
 class Peer(Protocol):

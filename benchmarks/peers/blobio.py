@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, final
 
 import blobio as bf
-from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
+from benchmarks.peers.base import ACCESS_KEY, ACCOUNT_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
 from benchmarks.peers.concurrent import in_tasks
+from benchmarks.scale import ACCOUNT
 from blobio.aio import AsyncContext
-from blobio.config import Config, HttpConfig, S3Config
+from blobio.config import AzureConfig, Config, GcsConfig, HttpConfig, S3Config
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -18,19 +19,29 @@ if TYPE_CHECKING:
 __all__ = ["open_peer"]
 
 
+def _settings(place: Place) -> tuple[str, Config]:
+    """Return the URL of the bucket, and how to reach it."""
+    http = HttpConfig(ca_file=place.ca_file)
+    if place.store == "gcs":
+        gcs = GcsConfig(endpoint_url=place.endpoint_url, anonymous=True)
+        return f"gs://{place.bucket}/", Config(gcs=gcs, http=http)
+    if place.store == "azure":
+        endpoint_url = place.endpoint_url + "/{account}"
+        azure = AzureConfig(endpoint_url=endpoint_url, account_key=ACCOUNT_KEY)
+        return f"az://{ACCOUNT}/{place.bucket}/", Config(azure=azure, http=http)
+    s3 = S3Config(
+        endpoint_url=place.endpoint_url,
+        region=REGION,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+    return f"s3://{place.bucket}/", Config(s3=s3, http=http)
+
+
 @final
 class _Blobio:
     def __init__(self, place: Place) -> None:
-        self._base = f"s3://{place.bucket}/"
-        config = Config(
-            s3=S3Config(
-                endpoint_url=place.endpoint_url,
-                region=REGION,
-                access_key_id=ACCESS_KEY,
-                secret_access_key=SECRET_KEY,
-            ),
-            http=HttpConfig(ca_file=place.ca_file),
-        )
+        self._base, config = _settings(place)
         self._context = bf.Context(config)
         self._runner = asyncio.Runner()
         self._async = AsyncContext(config)

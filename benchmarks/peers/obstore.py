@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import obstore
-from obstore.store import S3Store
+from obstore.store import AzureStore, GCSStore, S3Store
 
-from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
+from benchmarks.peers.base import ACCESS_KEY, ACCOUNT_KEY, REGION, SECRET_KEY, Eat, EatOne, Place
 from benchmarks.peers.concurrent import in_tasks
+from benchmarks.scale import ACCOUNT
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -21,22 +22,39 @@ __all__ = ["open_peer"]
 _PAGE_KEYS = 1000
 
 
+def _store(place: Place) -> Any:  # noqa: ANN401 - one of three classes without a common one
+    options: dict[str, Any] = {
+        "client_options": {
+            "allow_http": True,
+            "root_certificate": Path(place.ca_file).read_bytes(),
+            "timeout": "10 minutes",
+        }
+    }
+    if place.store == "gcs":
+        return GCSStore(place.bucket, base_url=place.endpoint_url, bearer_token="none", **options)
+    if place.store == "azure":
+        return AzureStore(
+            place.bucket,
+            endpoint=place.account_url,
+            account_name=ACCOUNT,
+            account_key=ACCOUNT_KEY,
+            **options,
+        )
+    return S3Store(
+        place.bucket,
+        endpoint=place.endpoint_url,
+        region=REGION,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+        virtual_hosted_style_request=False,
+        **options,
+    )
+
+
 @final
 class _Obstore:
     def __init__(self, place: Place) -> None:
-        self._store = S3Store(
-            place.bucket,
-            endpoint=place.endpoint_url,
-            region=REGION,
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-            virtual_hosted_style_request=False,
-            client_options={
-                "allow_http": True,
-                "root_certificate": Path(place.ca_file).read_bytes(),
-                "timeout": "10 minutes",
-            },
-        )
+        self._store = _store(place)
         self._runner = asyncio.Runner()
 
     def read(self, key: str) -> Buffer:

@@ -13,13 +13,16 @@ import socket
 import ssl
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Final, Protocol, final
 
-from benchmarks.scale import BUCKET
+from benchmarks.server.azure import Azure
+from benchmarks.server.gcs import Gcs
 from benchmarks.server.listing import Listing
 from benchmarks.server.message import Connection, Reply, Request
-from benchmarks.server.objects import Objects
+from benchmarks.server.s3 import S3
+from benchmarks.server.shelf import Shelf
 
 __all__ = ["Settings"]
 
@@ -30,25 +33,45 @@ class Settings:
     """What the server is told.
 
     Attributes:
+        store: Whose API it speaks, a name of `STORES`.
         directory: Files that are served.
         certificate: PEM file of the certificate chain and key for TLS.
         key_count: Keys of the listing.
         keep: Keep the bodies of uploads.
         crc32c: Checksums of the files by key; empty to serve none.
+        md5: As `crc32c`.
     """
 
+    store: str
     directory: str
     certificate: str
     key_count: int
     keep: bool
     crc32c: dict[str, str]
+    md5: dict[str, str]
+
+
+class _Api(Protocol):
+    @property
+    def always(self) -> Mapping[str, str]: ...
+
+    def reply(self, request: Request, connection: Connection) -> Reply: ...
+
+
+_APIS: Final[Mapping[str, Callable[[Shelf, Listing], _Api]]] = {
+    "s3": S3,
+    "gcs": Gcs,
+    "azure": Azure,
+}
 
 
 @final
 class _Server:
     def __init__(self, settings: Settings) -> None:
-        self._objects = Objects(settings.directory, keep=settings.keep, crc32c=settings.crc32c)
-        self._listing = Listing(settings.key_count)
+        shelf = Shelf(
+            settings.directory, keep=settings.keep, crc32c=settings.crc32c, md5=settings.md5
+        )
+        self._api = _APIS[settings.store](shelf, Listing(settings.key_count))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(settings.certificate)
 
@@ -70,23 +93,9 @@ class _Server:
             stack.enter_context(sock)
             if tls:
                 sock = stack.enter_context(self._tls.wrap_socket(sock, server_side=True))
-            connection = Connection(sock)
+            connection = Connection(sock, self._api.always)
             while (request := connection.request()) is not None:
-                connection.answer(request, self._reply(connection, request))
-
-    def _reply(self, connection: Connection, request: Request) -> Reply:
-        _, bucket, key = [*request.path.split("/", 2), ""][:3]
-        is_upload = request.method == "PUT"
-        body = connection.body(request, keep=self._objects.keep or not is_upload)
-        if bucket != BUCKET:
-            return Reply(404)
-        if request.method in ("GET", "HEAD"):
-            return self._objects.get(key, request) if key else self._listing.page(request.query)
-        if is_upload:
-            return self._objects.put(key, request, body)
-        if request.method == "POST":
-            return self._objects.post(key, request, body or b"")
-        return self._objects.delete(key, request)
+                connection.answer(request, self._api.reply(request, connection))
 
 
 def _main() -> None:

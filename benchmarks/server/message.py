@@ -1,11 +1,14 @@
-"""HTTP/1.1 over a blocking socket: just what S3 clients send, with as little work as possible."""
+"""HTTP/1.1 over a blocking socket: what stores' clients send, with little work."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 from urllib.parse import parse_qsl, unquote
+
+from blobio.checksum import Crc32c
 
 __all__ = ["Connection", "Reply", "Request"]
 
@@ -13,8 +16,9 @@ _HEAD_BYTES: Final = 64 << 10
 _BODY_BYTES: Final = 1 << 20
 _ONE_SEND_BYTES: Final = 64 << 10
 _PHRASES: Final = {
-    200: "OK", 204: "No Content", 206: "Partial Content", 404: "Not Found",
-    412: "Precondition Failed", 416: "Range Not Satisfiable", 501: "Not Implemented",
+    200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
+    308: "Resume Incomplete", 400: "Bad Request", 404: "Not Found", 412: "Precondition Failed",
+    416: "Range Not Satisfiable", 501: "Not Implemented",
 }  # fmt: skip
 
 
@@ -59,12 +63,18 @@ class Reply:
 
 @final
 class Connection:
-    """One client's socket, read and written by one thread."""
+    """One client's socket, read and written by one thread.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Args:
+        sock: The socket.
+        always: Headers of every reply.
+    """
+
+    def __init__(self, sock: socket.socket, always: Mapping[str, str]) -> None:
         self._sock = sock
+        self._always = always
         self._waiting = bytearray()
-        self._scratch: bytearray | None = None
+        self._scratch = bytearray(_BODY_BYTES)
 
     def request(self) -> Request | None:
         """Read the head of the next request; None once the client has gone."""
@@ -85,30 +95,47 @@ class Connection:
             {name.lower(): value.strip() for name, _, value in pairs},
         )
 
-    def body(self, request: Request, *, keep: bool) -> bytes | None:
-        """Take the body off the socket; return it if it is to be kept."""
-        left = request.body_bytes
-        if left and request.headers.get("expect") == "100-continue":
+    def body(
+        self, request: Request, *, keep: bool, crc32c: Crc32c | None = None
+    ) -> bytearray | None:
+        """Take the body off the socket; return it if it is to be kept.
+
+        Args:
+            request: Whose body.
+            keep: Return it.
+            crc32c: Is told of all bytes.
+        """
+        size = request.body_bytes
+        if size and request.headers.get("expect") == "100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        kept = bytearray(self._waiting[:left])
-        del self._waiting[:left]
-        left -= len(kept)
-        if self._scratch is None and left:
-            self._scratch = bytearray(_BODY_BYTES)
-        while left:
-            assert self._scratch is not None
-            count = self._sock.recv_into(self._scratch, min(left, _BODY_BYTES))
-            if not count:
-                message = "the client left in the middle of a body"
-                raise ConnectionError(message)
-            if keep:
-                kept += self._scratch[:count]
-            left -= count
-        return bytes(kept) if keep else None
+        kept = bytearray(size) if keep else None
+        target = memoryview(self._scratch if kept is None else kept)
+        done = 0
+        while done < size:
+            start = done if keep else 0
+            room = target[start : start + min(size - done, _BODY_BYTES)]
+            count = self._receive(room)
+            if crc32c is not None:
+                crc32c.update(room[:count])
+            done += count
+        return kept
+
+    def _receive(self, target: memoryview) -> int:
+        """Fill the front of `target` with what has come, at least one byte; return how many."""
+        count = min(len(target), len(self._waiting))
+        if count:
+            target[:count] = self._waiting[:count]
+            del self._waiting[:count]
+            return count
+        count = self._sock.recv_into(target)
+        if not count:
+            message = "the client left in the middle of a body"
+            raise ConnectionError(message)
+        return count
 
     def answer(self, request: Request, reply: Reply) -> None:
         """Send a reply."""
-        headers = {"content-length": str(len(reply.body)), "x-amz-request-id": "0"} | reply.headers
+        headers = {"content-length": str(len(reply.body)), **self._always, **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} {_PHRASES[reply.status]}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -9,11 +9,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, final
 
 from benchmarks.scale import BUCKET
 
-__all__ = ["find", "serve", "version"]
+__all__ = ["STORES", "Site", "find", "serve", "version"]
+
+STORES: Final = ("s3", "gcs")
+"""The stores whose reads are those of files; the clients of Azure send `x-ms-range`."""
 
 _START_S: Final = 10.0
 
@@ -33,17 +37,7 @@ http {{
     default_type application/octet-stream;
     map_hash_max_size 16384;
     map_hash_bucket_size 128;
-    # As S3 does: the checksum of a whole object, to whoever asks for one.
-    map "$http_x_amz_checksum_mode:$http_range:$uri" $crc32c {{
-        default "";
-        include {state}/crc32c.map;
-    }}
-    map $crc32c $checksum_type {{
-        "" "";
-        default FULL_OBJECT;
-    }}
-    add_header x-amz-checksum-crc32c $crc32c;
-    add_header x-amz-checksum-type $checksum_type;
+{headers}
     open_file_cache max=4096;
     client_body_temp_path {state}/body;
     proxy_temp_path {state}/proxy;
@@ -57,9 +51,74 @@ http {{
         ssl_certificate_key {certificate};
         ssl_protocols TLSv1.2 TLSv1.3;
         root {directory};
+{locations}
     }}
 }}
 """
+
+# As S3 does: the checksum of a whole object, to whoever asks for one.
+_S3_HEADERS: Final = """
+    map "$http_x_amz_checksum_mode:$http_range:$uri" $crc32c {{
+        default "";
+        include {state}/crc32c.map;
+    }}
+    map $crc32c $checksum_type {{
+        "" "";
+        default FULL_OBJECT;
+    }}
+    add_header x-amz-checksum-crc32c $crc32c;
+    add_header x-amz-checksum-type $checksum_type;
+"""
+
+# As Google does: always. All files are of generation 1, as those of the raw server.
+_GCS_HEADERS: Final = """
+    map $uri $crc32c {{
+        default "";
+        include {state}/crc32c.map;
+    }}
+    add_header x-goog-hash $crc32c;
+    add_header x-goog-generation 1;
+    add_header x-goog-metageneration 1;
+    add_header x-goog-stored-content-encoding identity;
+"""
+
+# The bytes of objects are the files; what is said of them is left to the raw server.
+_GCS_LOCATIONS: Final = """
+        location ~ ^/(?:download/)?storage/v1/ {{
+            error_page 418 = @raw;
+            if ($arg_alt != media) {{ return 418; }}
+            rewrite ^/(?:download/)?storage/v1/b/([^/]+)/o/(.+)$ /$1/$2 last;
+        }}
+        location @raw {{
+            proxy_pass http://127.0.0.1:{behind};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+"""
+_HEADERS: Final = {"s3": _S3_HEADERS, "gcs": _GCS_HEADERS}
+_LOCATIONS: Final = {"s3": "", "gcs": _GCS_LOCATIONS}
+_MAP_KEY: Final = {"s3": "ENABLED::", "gcs": ""}
+_MAP_VALUE: Final = {"s3": "", "gcs": "crc32c="}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What is served.
+
+    Attributes:
+        store: Whose API is spoken, one of `STORES`.
+        directory: The root; a bucket is a directory in it.
+        certificate: PEM file of the certificate chain and key.
+        crc32c: Checksums by key; empty to serve none.
+        behind: Port of the raw server, for what nginx cannot answer.
+    """
+
+    store: str
+    directory: str
+    certificate: str
+    crc32c: Mapping[str, str]
+    behind: int
 
 
 def find() -> str | None:
@@ -74,17 +133,13 @@ def version(program: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(
-    program: str, directory: str, certificate: str, state: str, crc32c: Mapping[str, str]
-) -> Iterator[dict[str, int]]:
-    """Serve the files below `directory`; yield the ports for http and https.
+def serve(program: str, site: Site, state: str) -> Iterator[dict[str, int]]:
+    """Serve the files of `site`; yield the ports for http and https.
 
     Args:
         program: Path of nginx.
-        directory: The root; a bucket is a directory in it.
-        certificate: PEM file of the certificate chain and key.
+        site: What is served.
         state: A directory for its own files.
-        crc32c: Checksums by key; empty to serve none.
 
     Raises:
         RuntimeError: It did not start; the message has its log.
@@ -94,11 +149,19 @@ def serve(
     with open(configuration, "w", encoding="ascii") as file:
         file.write(
             _CONFIGURATION.format(
-                state=state, directory=directory, certificate=certificate, **ports
+                state=state,
+                directory=site.directory,
+                certificate=site.certificate,
+                headers=_HEADERS[site.store].format(state=state),
+                locations=_LOCATIONS[site.store].format(behind=site.behind),
+                **ports,
             )
         )
     with open(os.path.join(state, "crc32c.map"), "w", encoding="ascii") as file:
-        file.writelines(f'"ENABLED::/{BUCKET}/{key}" "{crc}";\n' for key, crc in crc32c.items())
+        file.writelines(
+            f'"{_MAP_KEY[site.store]}/{BUCKET}/{key}" "{_MAP_VALUE[site.store]}{crc}";\n'
+            for key, crc in site.crc32c.items()
+        )
     command = [program, "-p", state, "-c", configuration]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - the program found
         try:
