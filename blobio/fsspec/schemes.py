@@ -1,0 +1,103 @@
+"""One file system for each scheme, and the names under which fsspec knows them."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, final
+
+import fsspec
+import fsspec.registry
+
+from blobio.errors import InvalidConfig
+from blobio.fsspec.filesystem import BlobFileSystem
+
+__all__ = [
+    "HttpFileSystem",
+    "HttpsFileSystem",
+    "LocalFileSystem",
+    "MemoryFileSystem",
+    "S3FileSystem",
+    "register",
+    "unregister",
+]
+
+
+@final
+class S3FileSystem(BlobFileSystem):
+    """S3 and every store that speaks it; paths are `bucket/key`."""
+
+    scheme = "s3"
+    protocol = ("blobios3", "s3", "s3a")
+
+
+@final
+class HttpsFileSystem(BlobFileSystem):
+    """Files of web servers, read only; paths are `host/path`."""
+
+    scheme = "https"
+    protocol = ("blobiohttps", "https")
+
+
+@final
+class HttpFileSystem(BlobFileSystem):
+    """Files of web servers without TLS, read only; paths are `host/path`."""
+
+    scheme = "http"
+    protocol = ("blobiohttp", "http")
+
+
+@final
+class MemoryFileSystem(BlobFileSystem):
+    """Blobs in this process; paths are `bucket/key`."""
+
+    scheme = "memory"
+    protocol = ("blobiomemory", "memory")
+
+
+@final
+class LocalFileSystem(BlobFileSystem):
+    """The local disk, with writes that are atomic."""
+
+    scheme = "file"
+    protocol = ("blobiofile", "file", "local")
+    root_marker = "/"
+
+
+_SYSTEMS: Final = (S3FileSystem, HttpsFileSystem, HttpFileSystem, MemoryFileSystem, LocalFileSystem)
+_BY_NAME: Final = {name: system for system in _SYSTEMS for name in system.protocol[1:]}
+_replaced: Final[dict[str, type[fsspec.AbstractFileSystem] | None]] = {}
+
+
+def register(*protocols: str) -> None:
+    """Let fsspec serve these protocols with blobio in this process; none means all it can.
+
+    File systems that were made before stay what they are. Calling it twice changes nothing.
+
+    Raises:
+        InvalidConfig: blobio does not serve one of them; then none is changed.
+    """
+    for name in protocols:
+        if name not in _BY_NAME:
+            message = f"blobio.fsspec cannot serve {name!r}; it serves {', '.join(_BY_NAME)}"
+            raise InvalidConfig(message)
+    for name in protocols or _BY_NAME:
+        if name not in _replaced:
+            _replaced[name] = fsspec.registry.registry.get(name)
+            fsspec.register_implementation(name, _BY_NAME[name], clobber=True)
+
+
+def unregister(*protocols: str) -> None:
+    """Give these protocols back to whom they belonged; none means all that were taken."""
+    for name in protocols or list(_replaced):
+        if name not in _replaced:
+            continue
+        before = _replaced.pop(name)
+        if before is None:  # fsspec imports it when it is next asked for
+            fsspec.registry._registry.pop(name, None)  # noqa: SLF001 - there is no other way back
+        else:
+            fsspec.register_implementation(name, before, clobber=True)
+
+
+if _wanted := [name.strip() for name in os.environ.get("BLOBIO_FSSPEC", "").split(",")]:
+    if any(_wanted):
+        register(*filter(None, _wanted))
