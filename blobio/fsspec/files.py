@@ -41,12 +41,6 @@ class ReadFile(io.BufferedIOBase):
         self.blocksize = blocksize
         self._file = file
         self.size: int = _size(file)
-        # The methods that are called for every few bytes are those of the file itself.
-        self.read = file.read  # type: ignore[method-assign]
-        self.readinto = file.readinto  # type: ignore[method-assign]
-        self.seek = file.seek  # type: ignore[method-assign]
-        self.tell = file.tell  # type: ignore[method-assign]
-        self.readline = file.readline  # type: ignore[method-assign]
 
     @property
     def name(self) -> str:
@@ -64,6 +58,26 @@ class ReadFile(io.BufferedIOBase):
         found: dict[str, Any] = self.fs.info(self.path)
         return found
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read `size` bytes, fewer only at the end; all that is left if negative or None."""
+        return self._file.read(size)
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill `buffer`; return how many bytes there were before the end."""
+        return self._file.readinto(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read to the end of the line, or of `size` bytes."""
+        return self._file.readline(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Set the position; past the end is allowed."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
     def read1(self, size: int = -1, /) -> bytes:
         """Read what is here already, or one block."""
         return self._file.read1(size)
@@ -74,7 +88,7 @@ class ReadFile(io.BufferedIOBase):
         return peeked
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
-        """Read to the first `char`, with it, or to the end; `blocks` bytes are looked at at once."""
+        """Read to the first `char`, with it, or to the end; look at `blocks` bytes at once."""
         found: list[bytes] = []
         step = blocks or self.blocksize
         while block := self.read(step):
@@ -143,7 +157,6 @@ class WriteFile(io.BufferedIOBase):
         self.autocommit = autocommit
         self._file = file
         self._closed = False
-        self.write = file.write  # type: ignore[method-assign]
 
     @property
     def name(self) -> str:
@@ -170,7 +183,11 @@ class WriteFile(io.BufferedIOBase):
         """Return True."""
         return True
 
-    def flush(self, force: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - fsspec's signature
+    def write(self, data: Buffer, /) -> int:
+        """Write all of `data`; see `BlobWriter.write`."""
+        return self._file.write(data)
+
+    def flush(self, force: bool = False) -> None:
         """Do nothing: bytes become visible all at once."""
         if not self._closed:
             self._file.flush()
@@ -248,7 +265,7 @@ class AsyncFile:
         self._opening = opening
         self._file = file
         self.mode = mode
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def size(self) -> int:
@@ -276,7 +293,7 @@ class AsyncFile:
         await self._file.write(view)
         return len(view)
 
-    async def flush(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - fsspec's signature
+    async def flush(self, force: bool = False) -> None:
         """Do nothing: bytes become visible all at once."""
 
     async def close(self) -> None:

@@ -9,37 +9,26 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import weakref
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from fsspec.asyn import AsyncFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.utils import isfilelike
 
-from blobio.blocking.binding import Binding
 from blobio.blocking.opening import FileOptions, open_file
-from blobio.blocking.portal import portal
 from blobio.blocking.text import TextWriter
-from blobio.config import Config
-from blobio.core import listing, removing
-from blobio.core.context import AsyncContext
-from blobio.core.flow import each
-from blobio.drivers.base import Driver
-from blobio.errors import BlobError, IsDirectory, NotDirectory, NotFound, Unsupported
-from blobio.fsspec.entries import Entry, blob_entry, directory_entry, entry_of, parents
+from blobio.core import removing
+from blobio.errors import IsDirectory, NotDirectory, NotFound, Unsupported
+from blobio.fsspec import transfer
 from blobio.fsspec.files import AsyncFile, ReadFile, WriteFile
-from blobio.fsspec.options import to_config
-from blobio.fsspec.ranges import read_many, read_one
-from blobio.url import BlobUrl
+from blobio.fsspec.reading import ReadingFileSystem
 
 __all__ = ["BlobFileSystem"]
 
 _REMOVALS_IN_FLIGHT: Final = 8
 
 
-class BlobFileSystem(AsyncFileSystem):
+class BlobFileSystem(ReadingFileSystem):
     """One scheme of blobio as an fsspec file system; the classes in `schemes` are made of it.
 
     Paths are as fsspec wants them: without protocol and trailing `/`. Errors are blobio's, which
@@ -55,207 +44,10 @@ class BlobFileSystem(AsyncFileSystem):
         InvalidConfig: A storage option is unknown.
     """
 
-    scheme: ClassVar[str]
-    protocol: ClassVar[tuple[str, ...]]
-    cachable = True
-    mirror_sync_methods = True
-    async_impl = True
-
-    def __init__(
-        self,
-        *,
-        asynchronous: bool = False,
-        loop: asyncio.AbstractEventLoop | None = None,
-        batch_size: int | None = None,
-        **storage_options: Any,
-    ) -> None:
-        self.config: Config = to_config(self.scheme, storage_options)
-        self._given_loop = loop
-        started = None if asynchronous else loop or portal().loop
-        super().__init__(asynchronous=asynchronous, loop=started, batch_size=batch_size)
-        self._binding = Binding(self.config)
-        self._contexts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncContext] = (
-            weakref.WeakKeyDictionary()
-        )
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop | None:
-        """Where the blocking verbs run; a fork has a loop of its own."""
-        if self.asynchronous:
-            return None
-        return self._given_loop or portal().loop
-
-    async def aclose(self) -> None:
-        """Close the connections of the running loop. A file system of blocking verbs needs none."""
-        context = self._contexts.pop(asyncio.get_running_loop(), None)
-        if context is not None:
-            await context.aclose()
-
-    @property
-    def _context(self) -> AsyncContext:
-        running = asyncio.get_running_loop()
-        if running is portal().loop:
-            return self._binding.core()
-        context = self._contexts.get(running)
-        if context is None:
-            context = self._contexts[running] = AsyncContext(self.config)
-        return context
-
-    @classmethod
-    def _url(cls, path: str) -> str:
-        """Return what blobio calls a path of this file system."""
-        return path if cls.scheme == "file" else f"{cls.scheme}://{path}"
-
-    def _locate(self, path: str) -> tuple[Driver, BlobUrl]:
-        return self._context.stores.locate(self._url(path))
-
-    # Questions
-
-    async def _info(self, path: str, **_kwargs: Any) -> Entry:
-        """Describe a blob (1 HEAD) or a directory (1 LIST more)."""
-        path = self._strip_protocol(path)
-        if not path:
-            return directory_entry("")
-        driver, url = self._locate(path)
-        if url.key:
-            try:
-                return blob_entry(path, await driver.head(url.key))
-            except (NotFound, IsDirectory, NotDirectory):
-                pass
-        if await listing.is_directory(driver, url):
-            return directory_entry(path)
-        raise _missing(path)
-
-    async def _ls(self, path: str, detail: bool = True, **_kwargs: Any) -> list[Any]:  # noqa: FBT001, FBT002 - fsspec's
-        """List a directory, or the one blob of that name; 1 LIST a page."""
-        path = self._strip_protocol(path)
-        if not path:
-            message = f"ls of {self.protocol[0]}://: blobio lists no buckets; name one"
-            raise Unsupported(message, operation="list")
-        driver, url = self._locate(path)
-        found: list[Entry] = []
-        try:
-            async for entries in listing.scan(driver, url):
-                found += [entry_of(path, entry) for entry in entries]
-        except (NotFound, NotDirectory):
-            try:
-                found = [blob_entry(path, await driver.head(url.key))]
-            except (NotFound, NotDirectory):
-                raise _missing(path) from None
-        return found if detail else [entry["name"] for entry in found]
-
-    async def _find(
-        self,
-        path: str,
-        maxdepth: int | None = None,
-        withdirs: bool = False,  # noqa: FBT001, FBT002 - fsspec's signature
-        *,
-        detail: bool = False,
-        prefix: str = "",
-        **kwargs: Any,
-    ) -> Any:
-        """List everything below a path, flat: 1 LIST a page; a level at a time with `maxdepth`."""
-        path = self._strip_protocol(path)
-        driver, url = self._locate(path)
-        if driver.capabilities.directories or maxdepth is not None or not path:
-            return await super()._find(path, maxdepth, withdirs, detail=detail, **kwargs)
-        root = url.as_directory
-        found: dict[str, Entry] = {}
-        async for page in listing.pages(driver, root.key + prefix):
-            for meta in page.blobs:
-                name = f"{url.authority}/{meta.key}"
-                if not name.endswith("/"):
-                    found[name] = blob_entry(name, meta)
-                elif withdirs:
-                    found.setdefault(name[:-1], directory_entry(name[:-1]))
-                if withdirs:
-                    for above in parents(name.rstrip("/"), path):
-                        found.setdefault(above, directory_entry(above))
-        if not found and not prefix and url.key and await listing.is_file(driver, url):
-            found[path] = await self._info(path)
-        names = sorted(found)
-        return {name: found[name] for name in names} if detail else names
-
-    async def _exists(self, path: str, **_kwargs: Any) -> bool:
-        path = self._strip_protocol(path)
-        return not path or await self._context.exists(self._url(path))
-
-    async def _isdir(self, path: str) -> bool:
-        path = self._strip_protocol(path)
-        return not path or await self._context.isdir(self._url(path))
-
-    async def _isfile(self, path: str) -> bool:
-        path = self._strip_protocol(path)
-        return bool(path) and await self._context.isfile(self._url(path))
-
-    def created(self, path: str) -> datetime:
-        """Return when a blob was created, or written if the store tells only that."""
-        return datetime.fromtimestamp(self.info(path)["created"], UTC)
-
-    def modified(self, path: str) -> datetime:
-        """Return when a blob was last written."""
-        return datetime.fromtimestamp(self.info(path)["mtime"], UTC)
-
-    async def _sign(self, path: str, expiration: int = 3600, method: str = "GET") -> str:
-        """Return a URL that is good for `expiration` seconds; see `blobio.Context.get_url`."""
-        url = self._url(self._strip_protocol(path))
-        signed, _ = await self._context.get_url(url, method=method, expires_s=expiration)
-        return signed
-
-    def sign(self, path: str, expiration: int = 3600, **kwargs: Any) -> str:
-        """Return a URL that is good for `expiration` seconds; see `blobio.Context.get_url`."""
-        url = self._url(self._strip_protocol(path))
-        signed, _ = self._binding.call(
-            lambda core: core.get_url(url, expires_s=expiration, **kwargs)
-        )
-        return signed
-
-    def invalidate_cache(self, path: str | None = None) -> None:
-        """Do nothing: there is no cache."""
-
-    # Content
-
-    async def _cat_file(
-        self, path: str, start: int | None = None, end: int | None = None, **_kwargs: Any
-    ) -> bytes:
-        """Read a blob or a slice of it; negative bounds count from the end. 1 GET if it is small."""
-        url = self._url(self._strip_protocol(path))
-        return await read_one(self._context, url, start, end)
-
-    async def _cat_ranges(
-        self,
-        paths: Sequence[str],
-        starts: Sequence[int | None] | int | None,
-        ends: Sequence[int | None] | int | None,
-        max_gap: int | None = None,
-        batch_size: int | None = None,
-        on_error: str = "return",
-        **_kwargs: Any,
-    ) -> list[bytes | BaseException]:
-        """Read many slices of many blobs; of one blob those close together share a request.
-
-        Args:
-            paths: A blob for each slice.
-            starts: Where each begins, or one number for all.
-            ends: Where each ends, or one number for all.
-            max_gap: Bytes between two slices that are read over; None for
-                `ReadConfig.coalesce_bytes`.
-            batch_size: Blobs read at once.
-            on_error: `"return"` gives an exception in place of its bytes, `"raise"` raises it.
-        """
-        urls = [self._url(self._strip_protocol(path)) for path in paths]
-        window = batch_size or self.batch_size or 64
-        found = await read_many(self._context, urls, starts, ends, max_gap=max_gap, window=window)
-        if on_error == "raise":
-            for one in found:
-                if isinstance(one, BaseException):
-                    raise one
-        return found
-
     async def _pipe_file(
         self, path: str, value: bytes, mode: str = "overwrite", **_kwargs: Any
     ) -> None:
-        """Write a blob; `mode="create"` raises `AlreadyExists` if there is one, by the store's word."""
+        """Write a blob; `mode="create"` raises `AlreadyExists` where the store has one."""
         url = self._url(self._strip_protocol(path))
         await self._context.write_bytes(url, value, overwrite=mode != "create")
 
@@ -271,14 +63,10 @@ class BlobFileSystem(AsyncFileSystem):
         if await asyncio.to_thread(os.path.isdir, lpath):
             await self._makedirs(rpath, exist_ok=True)
             return
-        target = self._url(self._strip_protocol(rpath))
-        async with self._context.open(os.path.abspath(lpath)) as source:
-            callback.set_size(source.size)
-            opened = self._context.open(target, "xb" if mode == "create" else "wb")
-            async with opened as writer:
-                async for block in source:
-                    await writer.write(block)
-                    callback.relative_update(len(block))
+        target = self._context.open(
+            self._url(self._strip_protocol(rpath)), "xb" if mode == "create" else "wb"
+        )
+        await transfer.upload(self._context, lpath, target, callback)
 
     async def _get_file(
         self, rpath: str, lpath: Any, callback: Callback = DEFAULT_CALLBACK, **_kwargs: Any
@@ -286,23 +74,16 @@ class BlobFileSystem(AsyncFileSystem):
         """Copy a blob to a local file, which appears whole, or into an open one."""
         rpath = self._strip_protocol(rpath)
         try:
-            opened = await self._context.open(self._url(rpath))
+            source = await self._context.open(self._url(rpath))
         except (NotFound, IsDirectory):
             if isfilelike(lpath) or not await self._isdir(rpath):
                 raise
             await asyncio.to_thread(os.makedirs, lpath, exist_ok=True)
             return
-        async with opened as source:
-            callback.set_size(source.size)
-            if isfilelike(lpath):
-                async for block in source:
-                    await asyncio.to_thread(lpath.write, block)
-                    callback.relative_update(len(block))
-                return
-            async with self._context.open(os.path.abspath(lpath), "wb") as writer:
-                async for block in source:
-                    await writer.write(block)
-                    callback.relative_update(len(block))
+        if isfilelike(lpath):
+            await transfer.pour(source, lpath, callback)
+        else:
+            await transfer.download(self._context, source, lpath, callback)
 
     def open(
         self,
@@ -338,7 +119,7 @@ class BlobFileSystem(AsyncFileSystem):
         path: str,
         mode: str = "rb",
         block_size: int | None = None,
-        autocommit: bool = True,  # noqa: FBT001, FBT002 - fsspec's signature
+        autocommit: bool = True,
         **_kwargs: Any,
     ) -> ReadFile | WriteFile:
         kind = mode.replace("b", "")
@@ -384,7 +165,7 @@ class BlobFileSystem(AsyncFileSystem):
     async def _rm(
         self,
         path: str | list[str],
-        recursive: bool = False,  # noqa: FBT001, FBT002 - fsspec's signature
+        recursive: bool = False,
         batch_size: int | None = None,
         maxdepth: int | None = None,
         **_kwargs: Any,
@@ -398,18 +179,16 @@ class BlobFileSystem(AsyncFileSystem):
             await self._rm_tree(self._strip_protocol(path))
             return
         names = await self._expand_path(path, recursive=recursive, maxdepth=maxdepth)
-        window = batch_size or self.batch_size or _REMOVALS_IN_FLIGHT
-        # What lies deepest goes first; a directory of a store of keys goes with what is in it.
-        for depth in sorted({name.count("/") for name in names}, reverse=True):
-            level = [name for name in names if name.count("/") == depth]
-            await each(self._rm_if_there, level, window=window)
+        await transfer.each_deepest_first(
+            self._rm_if_there, names, batch_size or self.batch_size or _REMOVALS_IN_FLIGHT
+        )
 
     async def _rm_if_there(self, name: str) -> None:
+        """Remove a name of a list; a directory of a store of keys goes with what is in it."""
         try:
             await self._rm_file(name)
         except NotFound:
-            driver, _ = self._locate(name)
-            if driver.capabilities.directories:
+            if self._locate(name)[0].capabilities.directories:
                 raise
 
     async def _rm_tree(self, path: str) -> None:
@@ -422,7 +201,7 @@ class BlobFileSystem(AsyncFileSystem):
         except NotDirectory:
             await self._context.remove(self._url(path))
 
-    async def _mkdir(self, path: str, create_parents: bool = True, **_kwargs: Any) -> None:  # noqa: FBT001, FBT002, ARG002 - fsspec's
+    async def _mkdir(self, path: str, create_parents: bool = True, **_kwargs: Any) -> None:
         """Make a directory where there are any; elsewhere keys make them. No bucket is created.
 
         Raises:
@@ -431,7 +210,7 @@ class BlobFileSystem(AsyncFileSystem):
         """
         await self._makedirs(path, exist_ok=False)
 
-    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:  # noqa: FBT001, FBT002 - fsspec's signature
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
         path = self._strip_protocol(path)
         driver, url = self._locate(path)
         if not driver.capabilities.directories and url.key:
@@ -444,7 +223,7 @@ class BlobFileSystem(AsyncFileSystem):
         """Remove an empty directory."""
         await self._context.rmdir(self._url(self._strip_protocol(path)))
 
-    def touch(self, path: str, truncate: bool = True, **_kwargs: Any) -> None:  # noqa: FBT001, FBT002 - fsspec's
+    def touch(self, path: str, truncate: bool = True, **_kwargs: Any) -> None:
         """Make an empty blob; `truncate=False` leaves one that is there and renews its time."""
         url = self._url(self._strip_protocol(path))
         if truncate or not self.exists(path):
@@ -452,8 +231,3 @@ class BlobFileSystem(AsyncFileSystem):
             return
         now = datetime.now(UTC).timestamp()
         self._binding.call(lambda core: core.set_mtime(url, now))
-
-
-def _missing(path: str) -> BlobError:
-    message = f"{path}: no such blob or directory"
-    return NotFound(message, operation="head")

@@ -74,8 +74,8 @@ def to_config(scheme: str, options: Options) -> Config:
     config = Config.from_env() if base is None else cast("Config", base)
     changes: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     top: dict[str, Any] = {}
-    if scheme == "s3":
-        _translate_s3fs(given, changes, top)
+    if (translate := _DIALECTS.get(scheme)) is not None:
+        translate(given, changes, top)
     flat = _FLAT.get(scheme)
     for name, value in given.items():
         if name in _SECTIONS and isinstance(value, Mapping):
@@ -123,10 +123,13 @@ def _translate_s3fs(
         top["buffer_bytes"] = block_bytes
 
 
+_DIALECTS: Final = {"s3": _translate_s3fs}
+_ALIASES: Final = {"s3": _S3FS.keys()}
+
+
 def _require_plain_endpoint(given: Options, client: Options) -> None:
-    endpoint = given.get("endpoint_url") or client.get("endpoint_url") or ""
-    if not str(endpoint).startswith("http://"):
-        message = "use_ssl=False needs an endpoint_url that starts with http://"
+    if not (given.get("endpoint_url") or client.get("endpoint_url")):
+        message = "use_ssl=False: name the store with an endpoint_url without TLS instead"
         raise InvalidConfig(message)
 
 
@@ -135,7 +138,7 @@ def _fields(kind: type) -> frozenset[str]:
 
 
 def _unknown(scheme: str, name: str) -> InvalidConfig:
-    known: Iterable[str] = sorted(_fields(Config) | (set(_S3FS) if scheme == "s3" else set()))
+    known: Iterable[str] = sorted(_fields(Config) | _ALIASES.get(scheme, frozenset()))
     flat = _FLAT.get(scheme)
     own = f", and the fields of {_SECTIONS[flat].__name__}" if flat is not None else ""
     message = f"unknown storage option {name!r} for {scheme}://; known are {', '.join(known)}{own}"

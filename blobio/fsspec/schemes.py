@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 import fsspec
-import fsspec.registry
+from fsspec.registry import _registry
 
 from blobio.errors import InvalidConfig
 from blobio.fsspec.filesystem import BlobFileSystem
@@ -27,7 +27,8 @@ class S3FileSystem(BlobFileSystem):
     """S3 and every store that speaks it; paths are `bucket/key`."""
 
     scheme = "s3"
-    protocol = ("blobios3", "s3", "s3a")
+    url_prefix = "s3://"
+    protocol: ClassVar[tuple[str, ...]] = ("blobios3", "s3", "s3a")
 
 
 @final
@@ -35,7 +36,8 @@ class HttpsFileSystem(BlobFileSystem):
     """Files of web servers, read only; paths are `host/path`."""
 
     scheme = "https"
-    protocol = ("blobiohttps", "https")
+    url_prefix = "https://"
+    protocol: ClassVar[tuple[str, ...]] = ("blobiohttps", "https")
 
 
 @final
@@ -43,7 +45,8 @@ class HttpFileSystem(BlobFileSystem):
     """Files of web servers without TLS, read only; paths are `host/path`."""
 
     scheme = "http"
-    protocol = ("blobiohttp", "http")
+    url_prefix = "http://"
+    protocol: ClassVar[tuple[str, ...]] = ("blobiohttp", "http")
 
 
 @final
@@ -51,7 +54,8 @@ class MemoryFileSystem(BlobFileSystem):
     """Blobs in this process; paths are `bucket/key`."""
 
     scheme = "memory"
-    protocol = ("blobiomemory", "memory")
+    url_prefix = "memory://"
+    protocol: ClassVar[tuple[str, ...]] = ("blobiomemory", "memory")
 
 
 @final
@@ -59,7 +63,8 @@ class LocalFileSystem(BlobFileSystem):
     """The local disk, with writes that are atomic."""
 
     scheme = "file"
-    protocol = ("blobiofile", "file", "local")
+    url_prefix = ""
+    protocol: ClassVar[tuple[str, ...]] = ("blobiofile", "file", "local")
     root_marker = "/"
 
 
@@ -82,7 +87,7 @@ def register(*protocols: str) -> None:
             raise InvalidConfig(message)
     for name in protocols or _BY_NAME:
         if name not in _replaced:
-            _replaced[name] = fsspec.registry.registry.get(name)
+            _replaced[name] = _registry.get(name)
             fsspec.register_implementation(name, _BY_NAME[name], clobber=True)
 
 
@@ -93,11 +98,10 @@ def unregister(*protocols: str) -> None:
             continue
         before = _replaced.pop(name)
         if before is None:  # fsspec imports it when it is next asked for
-            fsspec.registry._registry.pop(name, None)  # noqa: SLF001 - there is no other way back
+            _registry.pop(name, None)
         else:
             fsspec.register_implementation(name, before, clobber=True)
 
 
-if _wanted := [name.strip() for name in os.environ.get("BLOBIO_FSSPEC", "").split(",")]:
-    if any(_wanted):
-        register(*filter(None, _wanted))
+if _wanted := os.environ.get("BLOBIO_FSSPEC", "").replace(",", " ").split():
+    register(*_wanted)

@@ -51,6 +51,7 @@ def options_of(server: S3Server) -> dict[str, Any]:
 def make_place(
     moto: S3Server, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[str], Place]:
+    servers = {"moto": moto}
     moto.make_bucket(BUCKET)
 
     def make(store: str) -> Place:
@@ -59,9 +60,10 @@ def make_place(
             return Place(LocalFileSystem(), str(tmp_path_factory.mktemp("fsspec")), {})
         if store == "memory":
             return Place(MemoryFileSystem(), f"{BUCKET}/{number}", {})
-        server: S3Server = moto if store == "moto" else request.getfixturevalue("rclone")
-        server.make_bucket(BUCKET)
-        options = options_of(server)
+        if store not in servers:
+            servers[store] = request.getfixturevalue(store)
+            servers[store].make_bucket(BUCKET)
+        options = options_of(servers[store])
         return Place(S3FileSystem(**options), f"{BUCKET}/{number}", options)
 
     return make
