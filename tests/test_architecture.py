@@ -154,7 +154,7 @@ def test_optional_package_is_imported_in_its_room_only(file: Path) -> None:
     module = _module(file)
     foreign = _foreign_imports(file)
 
-    if module != "blobio.fsspec":
+    if _room(module) != "fsspec":
         assert "fsspec" not in foreign
     if _room(module) != "dataset":
         assert "pyarrow" not in foreign

@@ -61,6 +61,11 @@ class BlobReader(io.BufferedIOBase):
         return "rb"
 
     @property
+    def size(self) -> int:
+        """Bytes of the blob; with `file_size`, what that said."""
+        return self._file.size
+
+    @property
     def version(self) -> str | None:
         """The version that is read, or None if it is not known (yet)."""
         return self._file.version

@@ -58,6 +58,11 @@ class Portal:
         self._thread = threading.Thread(target=self._run, name="blobio-loop", daemon=True)
         self._thread.start()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop, for those who bring their own way of waiting for it."""
+        return self._loop
+
     def call(self, coroutine: Coroutine[object, object, T]) -> T:
         """Run `coroutine` on the loop and return its result, or raise what it raised.
 

@@ -1,0 +1,1 @@
+"""blobio behind fsspec: its own abstract suites, and what they leave out."""
