@@ -267,6 +267,19 @@ async def test_a_write_that_fails_leaves_no_components(operation: str) -> None:
         assert list(site.bucket.objects) == ["blob"]
 
 
+async def test_a_component_stays_known_when_it_is_refused_the_second_time() -> None:
+    async with open_site() as site:
+        begun = await site.driver.begin_upload("blob", PutOptions())
+        await begun.put_part(0, 0, b"bytes")
+        refused = Fault(Strike.REFUSE, status=403, code="forbidden")
+        striking(site.server, "objects.insert", [refused])
+        with pytest.raises(PermissionDenied, match="gs://bucket/blob"):
+            await begun.put_part(0, 0, b"bytes")
+        await begun.abort()
+
+        assert not site.components
+
+
 async def test_components_that_somebody_removed_end_the_write() -> None:
     async with open_site() as site:
 

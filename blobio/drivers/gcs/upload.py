@@ -75,9 +75,9 @@ class ComposedUpload:
         name = f"{self.prefix}{index:05}"
         self._names.add(name)
         crc32c, request = await writing.build_put(self._staging, name, body, PutOptions(), None)
-        response = await self._bucket.send(request)
-        if is_refusal(response) and not response.ambiguous:
-            self._names.discard(name)
+        response = await self._bucket.send(replace(request, subject=self._claim.subject))
+        if is_refusal(response) and not response.ambiguous and index not in self._components:
+            self._names.discard(name)  # nothing is there
         raise_for(response, operation="put", subject=self._claim.subject)
         found = parse(response.body, self._claim.subject, "put")
         await writing.confirm(self._bucket, name, found, crc32c)
