@@ -267,9 +267,9 @@ class GcsConfig:
         storage_class: Storage class of new objects; None for the bucket's default.
         kms_key_name: Cloud KMS key of new objects; None for the bucket's default.
         parallel_uploads: Write what does not fit into one part as components, side by side, which
-            are then composed. It needs the right to delete objects, and the components count as
-            objects while they are there: where a retention policy or soft delete keeps them, use
-            False, which sends the parts one after the other in one resumable upload.
+            are then composed and deleted. It needs the right to delete objects: where that is not
+            given, or a retention policy forbids it, use False, which sends the parts one after the
+            other in one resumable upload.
         component_prefix: Under which prefix of the bucket components are put. Listings leave them
             out unless they are asked for this prefix.
         buckets: Settings of single buckets, replacing these as a whole.

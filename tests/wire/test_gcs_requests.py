@@ -128,6 +128,31 @@ async def test_a_composed_write_knows_its_own_success(fault: Fault) -> None:
         assert not site.components
 
 
+@pytest.mark.parametrize("fault", [LOST, Fault(Strike.FAIL_AFTER, status=500), Fault(Strike.TWICE)])
+@pytest.mark.parametrize("parts", [3, 70])
+async def test_a_compose_that_deleted_its_sources_is_not_taken_for_lost(
+    fault: Fault, parts: int
+) -> None:
+    """Done again it finds no sources: each knows its own success by its token."""
+    async with open_site() as site:
+        striking(site.server, "objects.compose", [fault] * 4)
+        data = await upload(site, parts, PutOptions())
+
+        assert site.bucket.objects["blob"].body == data
+        assert not site.components
+
+
+async def test_components_are_of_the_class_without_a_fee_for_deletion() -> None:
+    async with open_site(tune=lambda gcs: replace(gcs, storage_class="ARCHIVE")) as site:
+        begun = await site.driver.begin_upload("blob", PutOptions())
+        token = await begun.put_part(0, 0, b"bytes")
+        [component] = site.components
+        assert site.bucket.objects[component].resource["storageClass"] == "STANDARD"
+
+        await begun.complete([token], size=5)
+        assert site.bucket.objects["blob"].resource["storageClass"] == "ARCHIVE"
+
+
 @pytest.mark.parametrize("fault", [LOST, Fault(Strike.FAIL_AFTER, status=500)])
 async def test_a_conditional_copy_knows_its_own_success(fault: Fault) -> None:
     async with open_site() as site:
@@ -240,6 +265,19 @@ async def test_a_write_that_fails_leaves_no_components(operation: str) -> None:
             await upload(site, 3, PutOptions())
 
         assert list(site.bucket.objects) == ["blob"]
+
+
+async def test_a_component_stays_known_when_it_is_refused_the_second_time() -> None:
+    async with open_site() as site:
+        begun = await site.driver.begin_upload("blob", PutOptions())
+        await begun.put_part(0, 0, b"bytes")
+        refused = Fault(Strike.REFUSE, status=403, code="forbidden")
+        striking(site.server, "objects.insert", [refused])
+        with pytest.raises(PermissionDenied, match="gs://bucket/blob"):
+            await begun.put_part(0, 0, b"bytes")
+        await begun.abort()
+
+        assert not site.components
 
 
 async def test_components_that_somebody_removed_end_the_write() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 from blobio import checksum
 from blobio.drivers.gcs import writing
@@ -17,6 +17,8 @@ from blobio.errors import DeadlineExceeded, TransportFailed, UploadLost
 from blobio.values import Body, PartToken, PutOptions, PutResult
 
 __all__ = ["SequentialUpload", "begin"]
+
+_IN_THREAD_BYTES: Final = 4 << 20
 
 
 async def begin(bucket: Bucket, key: str, options: PutOptions) -> SequentialUpload:
@@ -104,14 +106,21 @@ class SequentialUpload:
 
         Nothing is noted before all of it has arrived, so it can be interrupted and done again.
         """
-        data = self._rest + body
+        if len(body) > _IN_THREAD_BYTES:
+            data, crc32c = await asyncio.to_thread(self._joined, body)
+        else:
+            data, crc32c = self._joined(body)
         sent = (len(data) - 1) // GRANULE * GRANULE if data else 0
         if sent:
             await self._session.send(memoryview(data)[:sent], self._sent, None)
         self._sent += sent
         self._rest = data[sent:]
-        self._crc32c = checksum.crc32c(body, self._crc32c)
+        self._crc32c = crc32c
         self._next += 1
+
+    def _joined(self, body: Body) -> tuple[bytes, int]:
+        """Return what is to be sent next, and the CRC32C of all up to its end."""
+        return self._rest + body, checksum.crc32c(body, self._crc32c)
 
     async def _wait_for_turn(self, index: int) -> None:
         while min(self._active) != index:

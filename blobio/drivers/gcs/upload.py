@@ -4,13 +4,15 @@ Components have names that nobody else uses, below `GcsConfig.component_prefix`,
 directory shows nothing of a write under way. One compose takes at most 32 sources
 (https://docs.cloud.google.com/storage/docs/composing-objects, read 2026-11-27); more go through
 intermediate components. Each source is pinned to its generation, and the last compose carries the
-condition of the write.
+condition of the write. The store deletes what it composes; what is left is deleted afterwards,
+since some stores do not know how.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Final, final
 
@@ -20,13 +22,13 @@ from blobio.drivers.gcs.bucket import Bucket
 from blobio.drivers.gcs.errors import raise_for
 from blobio.drivers.gcs.removing import delete_all
 from blobio.drivers.gcs.resource import Resource, parse, put_result
-from blobio.drivers.gcs.wire import Component
+from blobio.drivers.gcs.wire import Component, Wire
 from blobio.drivers.gcs.writing import Claim
 from blobio.drivers.parts import PartTable
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, NotFound, RequestFailed, UploadLost
 from blobio.transport.retry import is_refusal
-from blobio.values import Body, PartToken, PutOptions, PutResult
+from blobio.values import Body, Overwrite, PartToken, PutOptions, PutResult
 
 __all__ = ["MOST_SOURCES", "ComposedUpload", "groups"]
 
@@ -57,6 +59,9 @@ class ComposedUpload:
         self._claim = Claim(bucket, key, writing.new_token(), options.mode)
         self._bucket = bucket
         self._options = options
+        # Other classes bill for objects that are deleted early, as those of a failed write are
+        config = replace(bucket.config, storage_class="STANDARD")
+        self._staging = replace(bucket, config=config, wire=Wire(bucket.wire.endpoint, config))
         self._table = PartTable(self._claim.subject)
         self._components: dict[int, Component] = {}
         self._names: set[str] = set()
@@ -69,10 +74,10 @@ class ComposedUpload:
         self._check()
         name = f"{self.prefix}{index:05}"
         self._names.add(name)
-        crc32c, request = await writing.build_put(self._bucket, name, body, PutOptions(), None)
-        response = await self._bucket.send(request)
-        if is_refusal(response) and not response.ambiguous:
-            self._names.discard(name)
+        crc32c, request = await writing.build_put(self._staging, name, body, PutOptions(), None)
+        response = await self._bucket.send(replace(request, subject=self._claim.subject))
+        if is_refusal(response) and not response.ambiguous and index not in self._components:
+            self._names.discard(name)  # nothing is there
         raise_for(response, operation="put", subject=self._claim.subject)
         found = parse(response.body, self._claim.subject, "put")
         await writing.confirm(self._bucket, name, found, crc32c)
@@ -115,13 +120,12 @@ class ComposedUpload:
             number, group = numbered
             name = f"{self.prefix}{level}-{number:05}"
             self._names.add(name)
-            response = await self._bucket.send(
-                self._bucket.wire.compose(name, group, PutOptions(), None)
-            )
-            if response.status == _NOT_FOUND:
-                raise self._lost()
-            raise_for(response, operation="put", subject=self._claim.subject)
-            found = parse(response.body, self._claim.subject, "put")
+            claim = Claim(self._staging, name, writing.new_token(), Overwrite())
+            request = self._staging.wire.compose(name, group, PutOptions(), claim.token)
+            try:
+                found = await writing.send_write(claim, request)
+            except NotFound as error:
+                raise self._lost() from error
             whole = self._joined(name, group)
             await writing.confirm(self._bucket, name, found, whole.crc32c)
             return self._component(name, found, whole.size, whole.crc32c)

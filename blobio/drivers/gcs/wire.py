@@ -167,7 +167,11 @@ class Wire:
         options: PutOptions,
         token: str | None,
     ) -> Request:
-        """objects.compose, each source pinned to its generation."""
+        """objects.compose, each source pinned to its generation and deleted in the same step.
+
+        So it is neither kept by soft delete or versioning nor billed for being deleted early:
+        https://docs.cloud.google.com/storage/docs/composing-objects, read 2026-11-27.
+        """
         described = self.described(key, options, token)
         del described["name"]
         described.setdefault("contentType", _OCTETS)
@@ -181,6 +185,7 @@ class Wire:
                 for one in sources
             ],
             "destination": described,
+            "deleteSourceObjects": True,
         }
         pairs = [*r.conditions(options.mode, "put", self.subject(key)), *self._kms("kmsKeyName")]
         url = self.endpoint.object_url(key, query_string(pairs), "/compose")
@@ -200,7 +205,7 @@ class Wire:
             source: Bucket, key and generation to copy.
             key: The key of the copy.
             mode: Its condition.
-            described: Its resource; None for that of the source.
+            described: Its resource; None for that of the source, which an empty body asks for.
             token: What the step before returned as `rewriteToken`; None for the first step.
         """
         bucket, source_key, generation = source
@@ -211,7 +216,7 @@ class Wire:
         origin = Endpoint(self.endpoint.base, bucket)
         action = f"/rewriteTo{self.endpoint.object_path(key).removeprefix('/storage/v1')}"
         url = origin.object_url(source_key, query_string(pairs), action)
-        return self._request("POST", url, "copy", key, described or {})
+        return self._request("POST", url, "copy", key, described)
 
     def patch(self, key: str, change: Mapping[str, object], generation: str, meta: str) -> Request:
         """objects.patch of this generation in this state of its metadata."""

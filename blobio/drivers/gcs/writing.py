@@ -213,8 +213,10 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> Resource
     """
     is_conflict = isinstance(error, (Conflict, AlreadyExists))
     may_be_echo = response.ambiguous or response.attempts > 1
-    # Proxies resend too, unseen: a conflict is looked into even if this was the first attempt.
-    looks = may_be_echo or is_conflict or response.status >= _FIRST_SERVER_ERROR
+    # Proxies resend too, unseen, so these are looked into even if this was the first attempt. A
+    # second compose finds none of the sources that the first one deleted.
+    can_be_echo = is_conflict or isinstance(error, NotFound)
+    looks = may_be_echo or can_be_echo or response.status >= _FIRST_SERVER_ERROR
     if claim.token is not None and looks:
         try:
             own = await is_own(claim)

@@ -103,6 +103,9 @@ def compose(bucket: Bucket, head: RequestHead, body: bytes) -> Answer:
         sources.append(source)
     content = b"".join([source.body for source in sources])
     made = bucket.insert(head.key, content, resource, Conditions(), is_composite=True)
+    if request.get("deleteSourceObjects") is True:
+        for source in sources:
+            bucket.delete(source.name, Conditions(generation=source.generation))
     return as_json(made.described())
 
 

