@@ -30,7 +30,7 @@ class S3FileSystem(BlobFileSystem):
     """S3 and every store that speaks it; paths are `bucket/key`."""
 
     scheme = "s3"
-    url_prefix = "s3://"
+    url_prefix: str = "s3://"
     protocol: ClassVar[tuple[str, ...]] = ("blobios3", "s3", "s3a")
 
 
@@ -39,7 +39,7 @@ class GcsFileSystem(BlobFileSystem):
     """Google Cloud Storage; paths are `bucket/key`."""
 
     scheme = "gs"
-    url_prefix = "gs://"
+    url_prefix: str = "gs://"
     protocol: ClassVar[tuple[str, ...]] = ("blobiogs", "gs", "gcs")
 
 
@@ -52,7 +52,7 @@ class AzureFileSystem(BlobFileSystem):
     """
 
     scheme = "az"
-    url_prefix = "az://"
+    url_prefix: str = "az://"
     protocol: ClassVar[tuple[str, ...]] = ("blobioaz", "az", "abfs", "abfss")
 
     def __init__(self, **storage_options: Any) -> None:
@@ -83,7 +83,7 @@ class HttpsFileSystem(BlobFileSystem):
     """Files of web servers, read only; paths are `host/path`."""
 
     scheme = "https"
-    url_prefix = "https://"
+    url_prefix: str = "https://"
     protocol: ClassVar[tuple[str, ...]] = ("blobiohttps", "https")
 
 
@@ -92,7 +92,7 @@ class HttpFileSystem(BlobFileSystem):
     """Files of web servers without TLS, read only; paths are `host/path`."""
 
     scheme = "http"
-    url_prefix = "http://"
+    url_prefix: str = "http://"
     protocol: ClassVar[tuple[str, ...]] = ("blobiohttp", "http")
 
 
@@ -101,7 +101,7 @@ class MemoryFileSystem(BlobFileSystem):
     """Blobs in this process; paths are `bucket/key`."""
 
     scheme = "memory"
-    url_prefix = "memory://"
+    url_prefix: str = "memory://"
     protocol: ClassVar[tuple[str, ...]] = ("blobiomemory", "memory")
 
 
@@ -110,7 +110,7 @@ class LocalFileSystem(BlobFileSystem):
     """The local disk, with writes that are atomic."""
 
     scheme = "file"
-    url_prefix = ""
+    url_prefix: str = ""
     protocol: ClassVar[tuple[str, ...]] = ("blobiofile", "file", "local")
     root_marker = "/"
 

@@ -87,7 +87,7 @@ async def test_a_create_only_write_knows_the_success_of_another() -> None:
         with pytest.raises(AlreadyExists) as caught:
             await site.driver.put("blob", b"mine", PutOptions(mode=CreateOnly()))
 
-        assert not caught.value.ambiguous
+        assert caught.value.ambiguous  # ours may have been there before
         assert site.bucket.objects["blob"].body == b"theirs"
 
 

@@ -32,7 +32,7 @@ from blobio.errors import (
     UploadLost,
 )
 from blobio.transport.message import Request, Response
-from blobio.values import Body, Overwrite, PutOptions, PutResult, WriteMode
+from blobio.values import Body, CreateOnly, Overwrite, PutOptions, PutResult, WriteMode
 
 __all__ = [
     "MAX_PUT_BYTES",
@@ -219,15 +219,19 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> Resource
     looks = may_be_echo or can_be_echo or response.status >= _FIRST_SERVER_ERROR
     if claim.token is not None and looks:
         try:
-            own = await is_own(claim)
+            found = await head_resource(claim.bucket, claim.key)
         except BlobError as unknown:
-            if is_conflict and may_be_echo:
+            # Where nothing is, what refused us may have been ours and be removed since. That the
+            # version to replace is gone is true either way.
+            may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
+            is_clear = isinstance(unknown, NotFound) and not may_be_gone
+            if is_conflict and may_be_echo and not is_clear:
                 raise _outcome_unknown(error, claim.subject) from unknown
             raise error from unknown
-        if own is not None:
-            return own
+        if token_of(found) == claim.token:
+            return found
     if is_conflict:
-        error.ambiguous = False  # nothing of ours is there, and none can come any more
+        error.ambiguous = response.ambiguous  # ours may have been there, and be replaced since
     raise error
 
 

@@ -34,7 +34,16 @@ from blobio.errors import (
     Unsupported,
 )
 from blobio.transport.message import Response
-from blobio.values import Body, Overwrite, PutOptions, PutResult, ReplaceIf, Version, WriteMode
+from blobio.values import (
+    Body,
+    CreateOnly,
+    Overwrite,
+    PutOptions,
+    PutResult,
+    ReplaceIf,
+    Version,
+    WriteMode,
+)
 
 __all__ = [
     "MAX_PUT_BYTES",
@@ -52,7 +61,6 @@ __all__ = [
 
 MAX_PUT_BYTES: Final = 5 << 30
 _FIRST_FAILURE: Final = 300
-_NOT_FOUND: Final = 404
 _FIRST_SERVER_ERROR: Final = 500
 _MD5_IN_THREAD_BYTES: Final = 1 << 20
 
@@ -173,10 +181,10 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         try:
             own = await is_own(claim)
         except BlobError as unknown:
-            # If nothing is there, what refused us may have been ours and be removed since; but a
-            # store that had nothing to replace was not refusing because of what we wrote.
-            was_clear = not response.ambiguous or response.status == _NOT_FOUND
-            is_clear = was_clear and isinstance(unknown, NotFound)
+            # Where nothing is, what refused us may have been ours and be removed since. That the
+            # version to replace is gone is true either way.
+            may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
+            is_clear = isinstance(unknown, NotFound) and not may_be_gone
             if isinstance(error, (Conflict, AlreadyExists)) and not is_clear:
                 raise outcome_unknown(error, claim.subject) from unknown
             raise error from unknown
