@@ -30,7 +30,6 @@ from blobio.errors import (
 from blobio.transport.message import Request, Response
 from blobio.transport.ranges import body_size, range_header
 from blobio.values import (
-    Overwrite,
     PartToken,
     PutOptions,
     PutResult,
@@ -157,10 +156,8 @@ async def _copy_whole(copy: Copy) -> PutResult:
     at once goes on in the background.
     """
     target, source, mode = copy.target, copy.source, copy.options.mode
-    same_blob = (source.container.place, source.key) == (target.place, copy.key)
-    # The success of a copy onto itself changes the ETag, and so makes the same request fail.
-    needs_token = same_blob or not isinstance(mode, Overwrite)
-    token = writing.new_upload_token() if needs_token else None
+    # Sent again, a copy under way refuses itself, and a copy onto itself has changed its source.
+    token = writing.new_upload_token()
     headers = _whole_headers(copy, token) | await _tags(source)
     claim = writing.Claim(target, copy.key, token, mode, source.size)
     request = target.wire.request("PUT", copy.key, headers=headers, operation="copy")
@@ -182,12 +179,12 @@ async def _copy_whole(copy: Copy) -> PutResult:
     return put_result(response.headers, md5_of(source.headers))
 
 
-def _whole_headers(copy: Copy, token: str | None) -> dict[str, str]:
+def _whole_headers(copy: Copy, token: str) -> dict[str, str]:
     source, options = copy.source, copy.options
     headers = {"x-ms-copy-source": copy.url, "x-ms-source-if-match": str(source.version)}
     headers |= h.conditions(options.mode)
-    if token is not None or options.metadata:  # given any, the service copies none
-        headers |= h.metadata_headers(source.metadata | dict(options.metadata), token)
+    # Given any, the service copies none.
+    headers |= h.metadata_headers(source.metadata | dict(options.metadata), token)
     tier = copy.target.config.access_tier or _own_tier(source)
     if tier is not None:
         headers["x-ms-access-tier"] = tier

@@ -30,6 +30,8 @@ def judge(request: Request, response: Response) -> Verdict:
         is_broken = not request.stream and is_cut(response.body.removeprefix(BOM_UTF8))
         return Verdict.RETRY if is_broken else Verdict.DONE
     code = code_of(response)
+    if code == "PendingCopyOperation" and "x-ms-copy-source" in request.headers:
+        return Verdict.DONE  # it may be this very copy, which is waited for in another way
     if code in RETRYABLE_CODES:
         return Verdict.RETRY
     if response.status == _UNAUTHORIZED:

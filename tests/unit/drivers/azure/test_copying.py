@@ -37,7 +37,7 @@ async def test_source_is_named_and_pinned() -> None:
     headers = mock.requests[1].headers
     assert headers["x-ms-copy-source"] == "https://account.blob.core.windows.net/other/source"
     assert headers["x-ms-source-if-match"] == '"v"'
-    assert not [name for name in headers if name.startswith("x-ms-meta-")]
+    assert [name for name in headers if name.startswith("x-ms-meta-")] == ["x-ms-meta-blobio_write"]
 
 
 async def test_other_type_is_set_on_the_copy_that_was_made() -> None:
@@ -87,6 +87,36 @@ async def test_copy_without_any_reply_is_found_by_its_token(status: str) -> None
 
     assert result.version == '"new"'
     assert sent(mock).count("PUT") == 4
+
+
+@pytest.mark.parametrize("mode", [Overwrite(), CreateOnly()])
+async def test_copy_that_refuses_itself_is_waited_for(mode: WriteMode) -> None:
+    tokens: list[str] = []
+    looks = [0]
+
+    def answer(request: Request) -> Step:
+        if request.method == "PUT":
+            tokens.append(token_of(request))
+            return lost() if len(tokens) == 1 else error(409, "PendingCopyOperation")
+        looks[0] += bool(tokens)
+        state = "pending" if looks[0] < 4 else "success"
+        return found(tokens[0] if tokens else None, x_ms_copy_status=state, x_ms_copy_id="id")
+
+    driver, mock = scripted(answer, limits=LIMITS)
+
+    result = await driver.copy(SOURCE, "target", PutOptions(mode=mode))
+
+    assert result.version == '"new"'
+    assert sent(mock).count("PUT") == 2
+
+
+async def test_copy_that_another_copy_is_in_the_way_of_is_a_conflict() -> None:
+    driver, mock = scripted([found(), error(409, "PendingCopyOperation")])
+
+    with pytest.raises(ConcurrentWrite, match="under way"):
+        await driver.copy(SOURCE, "target", PutOptions())
+
+    assert sent(mock) == ["HEAD", "PUT"]
 
 
 @pytest.mark.parametrize("mode", [Overwrite(), CreateOnly()])
