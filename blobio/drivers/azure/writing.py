@@ -65,6 +65,7 @@ MAX_PUT_BYTES: Final = 5000 << 20
 _FIRST_FAILURE: Final = 300
 _FIRST_SERVER_ERROR: Final = 500
 _MD5_IN_THREAD_BYTES: Final = 1 << 20
+_PENDING_COPY: Final = "PendingCopyOperation"
 
 
 async def put(container: Container, key: str, body: Body, options: PutOptions) -> PutResult:
@@ -173,7 +174,8 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
     # Proxies and connection pools resend too: any second attempt may meet the first one's success.
     may_be_echo = response.ambiguous or response.attempts > 1
     lost_blocks = error.code == LOST_BLOCKS
-    needs_look = may_be_echo or response.status >= _FIRST_SERVER_ERROR or lost_blocks
+    refuses_itself = lost_blocks or error.code == _PENDING_COPY
+    needs_look = may_be_echo or response.status >= _FIRST_SERVER_ERROR or refuses_itself
     found: Response | None = None
     if claim.token is not None and needs_look:
         try:

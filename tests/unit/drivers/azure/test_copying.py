@@ -111,12 +111,12 @@ async def test_copy_that_refuses_itself_is_waited_for(mode: WriteMode) -> None:
 
 
 async def test_copy_that_another_copy_is_in_the_way_of_is_a_conflict() -> None:
-    driver, mock = scripted([found(), error(409, "PendingCopyOperation")])
+    driver, mock = scripted([found(), error(409, "PendingCopyOperation"), found("theirs")])
 
     with pytest.raises(ConcurrentWrite, match="under way"):
         await driver.copy(SOURCE, "target", PutOptions())
 
-    assert sent(mock) == ["HEAD", "PUT"]
+    assert sent(mock) == ["HEAD", "PUT", "HEAD"]
 
 
 @pytest.mark.parametrize("mode", [Overwrite(), CreateOnly()])
