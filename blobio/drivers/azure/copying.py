@@ -153,13 +153,13 @@ async def _copy_whole(copy: Copy) -> PutResult:
 
     https://learn.microsoft.com/rest/api/storageservices/copy-blob, read 2026-11-27: the type and
     its like always come along, metadata unless other is given, tags never; a copy that is not done
-    at once goes on in the background.
+    at once goes on in the background, and until its end the blob is there and empty.
     """
     target, source, mode = copy.target, copy.source, copy.options.mode
     # Sent again, a copy under way refuses itself, and a copy onto itself has changed its source.
     token = writing.new_upload_token()
     headers = _whole_headers(copy, token) | await _tags(source)
-    claim = writing.Claim(target, copy.key, token, mode, source.size)
+    claim = writing.Claim(target, copy.key, token, mode, None)  # its size is 0 while it is pending
     request = target.wire.request("PUT", copy.key, headers=headers, operation="copy")
     try:
         response = await target.send(request)
@@ -167,10 +167,10 @@ async def _copy_whole(copy: Copy) -> PutResult:
         own = await writing.settle_fault(claim, fault)
         if own is None:
             raise
-        return await _finish_own(copy, own)
+        return await _finish_own(copy, own, token)
     if response.status >= _FIRST_FAILURE:
         own = await writing.settle(claim, response, _refusal(copy, response))
-        return await _finish_own(copy, own)
+        return await _finish_own(copy, own, token)
     if response.headers.get(_STATUS, "success") == "pending":
         response = await _wait(copy, response.headers.get(_ID, ""))
     _check_done(copy, response)
@@ -209,9 +209,11 @@ def _refusal(copy: Copy, response: Response) -> BlobError:
     return error_for(response, operation="copy", subject=copy.subject, mode=copy.options.mode)
 
 
-async def _finish_own(copy: Copy, own: PutResult) -> PutResult:
+async def _finish_own(copy: Copy, own: PutResult, token: str) -> PutResult:
     """Wait for a copy that was found to be ours by its token."""
-    response = await head_reply(copy.target, copy.key, own.version)
+    response = await head_reply(copy.target, copy.key)
+    if h.write_token(response.headers) != token:
+        return own  # it was done, and has been replaced since
     if response.headers.get(_STATUS) == "pending":
         response = await _wait(copy, response.headers.get(_ID, ""))
     _check_done(copy, response)
