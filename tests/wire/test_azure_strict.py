@@ -429,13 +429,14 @@ async def test_read_that_is_spoiled_is_never_taken_for_whole(strike: Strike) -> 
             await read(driver, "key")
 
 
+@pytest.mark.parametrize("at", [0.0, 0.02, 0.5])
 @pytest.mark.parametrize("strike", [Strike.CUT, Strike.SHORTEN, Strike.OVERSTATE, Strike.UNBOUNDED])
-async def test_listing_that_is_spoiled_is_asked_for_again(strike: Strike) -> None:
+async def test_listing_that_is_spoiled_is_asked_for_again(strike: Strike, at: float) -> None:
     async with StrictAzure() as server, driver_of(server) as driver:
         container = server.make_container("container")
         for number in range(9):
             container.store(str(number), StoredBlob(body=b""))
-        server.hook = once("ListBlobs", Fault(strike, at=0.5))
+        server.hook = once("ListBlobs", Fault(strike, at=at))
 
         page = await driver.list_page("", ListOptions(), None)
 
