@@ -1,4 +1,4 @@
-"""`python -m tests.campaign --seed N --operations N [--store strict|moto|local]`."""
+"""`python -m tests.campaign --seed N --operations N [--store strict|azure|moto|local]`."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import Final, final
 from blobio.blocking.portal import portal
 from tests.campaign import handles, trees, writing
 from tests.campaign.actor import Actor, Journal, Role, Verb
+from tests.campaign.azure import azure_ground
 from tests.campaign.disk import calm_local_ground, local_ground
 from tests.campaign.grounds import Ground, strict_ground
 from tests.campaign.model import Model, Violation
@@ -93,11 +94,18 @@ class Report:
 
 GROUNDS: Final[Mapping[str, Callable[[int], AbstractAsyncContextManager[Ground]]]] = {
     "strict": strict_ground,
+    "azure": azure_ground,
     "moto": moto_ground,
     "local": local_ground,
     "rivals": calm_local_ground,
 }
-_ACTORS: Final = {"strict": (12, 4), "moto": (6, 2), "local": (1, 0), "rivals": (0, 6)}
+_ACTORS: Final = {
+    "strict": (12, 4),
+    "azure": (12, 0),  # rivals lose their blocks to each other, which the model does not know
+    "moto": (6, 2),
+    "local": (1, 0),
+    "rivals": (0, 6),
+}
 
 
 async def run(

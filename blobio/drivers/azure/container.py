@@ -51,10 +51,6 @@ class Container:
             return await self._transport.send(request)
         except TransportFailed as error:
             if _is_unknown_host(error):
-                error.add_note(
-                    f"if the network works, there is no storage account {self.place.account!r}: "
-                    "check its name"
-                )
                 error.message += f" (is there a storage account {self.place.account!r}?)"
             raise
 

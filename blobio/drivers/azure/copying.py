@@ -30,7 +30,6 @@ from blobio.errors import (
 from blobio.transport.message import Request, Response
 from blobio.transport.ranges import body_size, range_header
 from blobio.values import (
-    Overwrite,
     PartToken,
     PutOptions,
     PutResult,
@@ -154,15 +153,13 @@ async def _copy_whole(copy: Copy) -> PutResult:
 
     https://learn.microsoft.com/rest/api/storageservices/copy-blob, read 2026-11-27: the type and
     its like always come along, metadata unless other is given, tags never; a copy that is not done
-    at once goes on in the background.
+    at once goes on in the background, and until its end the blob is there and empty.
     """
     target, source, mode = copy.target, copy.source, copy.options.mode
-    same_blob = (source.container.place, source.key) == (target.place, copy.key)
-    # The success of a copy onto itself changes the ETag, and so makes the same request fail.
-    needs_token = same_blob or not isinstance(mode, Overwrite)
-    token = writing.new_upload_token() if needs_token else None
+    # Sent again, a copy under way refuses itself, and a copy onto itself has changed its source.
+    token = writing.new_upload_token()
     headers = _whole_headers(copy, token) | await _tags(source)
-    claim = writing.Claim(target, copy.key, token, mode, source.size)
+    claim = writing.Claim(target, copy.key, token, mode, None)  # its size is 0 while it is pending
     request = target.wire.request("PUT", copy.key, headers=headers, operation="copy")
     try:
         response = await target.send(request)
@@ -170,10 +167,10 @@ async def _copy_whole(copy: Copy) -> PutResult:
         own = await writing.settle_fault(claim, fault)
         if own is None:
             raise
-        return await _finish_own(copy, own)
+        return await _finish_own(copy, own, token)
     if response.status >= _FIRST_FAILURE:
         own = await writing.settle(claim, response, _refusal(copy, response))
-        return await _finish_own(copy, own)
+        return await _finish_own(copy, own, token)
     if response.headers.get(_STATUS, "success") == "pending":
         response = await _wait(copy, response.headers.get(_ID, ""))
     _check_done(copy, response)
@@ -182,12 +179,12 @@ async def _copy_whole(copy: Copy) -> PutResult:
     return put_result(response.headers, md5_of(source.headers))
 
 
-def _whole_headers(copy: Copy, token: str | None) -> dict[str, str]:
+def _whole_headers(copy: Copy, token: str) -> dict[str, str]:
     source, options = copy.source, copy.options
     headers = {"x-ms-copy-source": copy.url, "x-ms-source-if-match": str(source.version)}
     headers |= h.conditions(options.mode)
-    if token is not None or options.metadata:  # given any, the service copies none
-        headers |= h.metadata_headers(source.metadata | dict(options.metadata), token)
+    # Given any, the service copies none.
+    headers |= h.metadata_headers(source.metadata | dict(options.metadata), token)
     tier = copy.target.config.access_tier or _own_tier(source)
     if tier is not None:
         headers["x-ms-access-tier"] = tier
@@ -212,9 +209,11 @@ def _refusal(copy: Copy, response: Response) -> BlobError:
     return error_for(response, operation="copy", subject=copy.subject, mode=copy.options.mode)
 
 
-async def _finish_own(copy: Copy, own: PutResult) -> PutResult:
+async def _finish_own(copy: Copy, own: PutResult, token: str) -> PutResult:
     """Wait for a copy that was found to be ours by its token."""
-    response = await head_reply(copy.target, copy.key, own.version)
+    response = await head_reply(copy.target, copy.key)
+    if h.write_token(response.headers) != token:
+        return own  # it was done, and has been replaced since
     if response.headers.get(_STATUS) == "pending":
         response = await _wait(copy, response.headers.get(_ID, ""))
     _check_done(copy, response)

@@ -11,7 +11,7 @@ from blobio.drivers.azure import deleting, listing, patching, reading, upload, w
 from blobio.drivers.azure.auth import AzureSigner
 from blobio.drivers.azure.container import Container
 from blobio.drivers.azure.copying import Copy, CopyLimits, Source
-from blobio.drivers.azure.errors import error_for, raise_for
+from blobio.drivers.azure.errors import code_of, error_for, raise_for
 from blobio.drivers.azure.judge import judge
 from blobio.drivers.azure.place import API_VERSION, locate
 from blobio.drivers.azure.replies import is_folder, version_of
@@ -22,7 +22,6 @@ from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.registry import DriverServices
 from blobio.drivers.window import for_each
 from blobio.errors import (
-    BlobError,
     InvalidConfig,
     IsDirectory,
     NotFound,
@@ -66,7 +65,6 @@ CAPABILITIES: Final = Capabilities(
     max_parts=MAX_BLOCKS,
     max_put_bytes=writing.MAX_PUT_BYTES,
     max_blob_bytes=MAX_BLOCKS * 4000 * _MIB,
-    delete_tells_missing=True,
     list_page_size=listing.PAGE_SIZE,
 )
 """What Azure Blob Storage can do."""
@@ -274,7 +272,7 @@ class AzureDriver:
         return {
             key: DeleteResult(key=key)
             for key, outcome in zip(keys, outcomes, strict=True)
-            if outcome is not None and outcome.status == 202  # noqa: PLR2004 - Accepted
+            if outcome is not None and _is_gone(outcome.status, outcome.code)
         }
 
     def _part(self, key: str) -> Request:
@@ -284,36 +282,38 @@ class AzureDriver:
         return replace(request, headers=headers)
 
     async def _delete_one(self, key: str) -> DeleteResult:
-        response = await self._container.send(self._container.wire.delete(key))
-        return self._deleted(key, response)
+        return self._deleted(key, await self._container.send(self._container.wire.delete(key)))
 
     async def _delete_directory(self, key: str) -> DeleteResult:
         """Delete a marker, or the blob without the slash that marks the directory."""
-        result = await self._delete_one(key)
-        if not isinstance(result.error, NotFound):
-            return result
+        response = await self._container.send(self._container.wire.delete(key))
         name = key.rstrip("/")
-        if not name:
-            return result
+        if response.status != 404 or not name:  # noqa: PLR2004 - not found
+            return self._deleted(key, response)
         try:
             found = await reading.head_reply(self._container, name)
-        except BlobError:
-            return result
+        except NotFound:
+            return self._deleted(key, response)
         if not is_folder(found.headers):
-            return result
+            return self._deleted(key, response)
         request = self._container.wire.delete(name, version_of(found.headers))
         return self._deleted(key, await self._container.send(request))
 
     def _deleted(self, key: str, response: Response) -> DeleteResult:
-        if response.status < 300:  # noqa: PLR2004 - first status that fails
+        """Return what a reply says of `key`.
+
+        A blob that is not there counts as deleted: whether it ever was cannot be told when a
+        request is sent twice.
+        """
+        if _is_gone(response.status, code_of(response)):
             return DeleteResult(key=key)
         subject = self._container.subject(key)
         error = error_for(response, operation="delete", subject=subject)
-        if isinstance(error, NotFound):
-            if error.code == "ContainerNotFound":
-                raise error
-            if response.ambiguous or response.attempts > 1:
-                return DeleteResult(key=key)  # gone by an attempt whose reply was lost
-        if isinstance(error, Unauthenticated):
+        if isinstance(error, (NotFound, Unauthenticated)):
             raise error  # of no key in particular
         return DeleteResult(key=key, error=error)
+
+
+def _is_gone(status: int, code: str) -> bool:
+    """Tell if the reply to a DELETE means that the blob is not there any more."""
+    return status < 300 or (status == 404 and code != "ContainerNotFound")  # noqa: PLR2004

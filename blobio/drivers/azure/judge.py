@@ -6,7 +6,7 @@ from codecs import BOM_UTF8
 from typing import Final
 
 from blobio.drivers.azure.errors import RETRYABLE_CODES, code_of
-from blobio.drivers.markup import is_cut
+from blobio.drivers.markup import is_cut, root_name
 from blobio.transport.message import Request, Response
 from blobio.transport.retry import Verdict, judge_status
 
@@ -26,10 +26,10 @@ def judge(request: Request, response: Response) -> Verdict:
     is made again once with its time.
     """
     if response.status < _FIRST_FAILURE:
-        # A document that breaks off, of a listing too, is asked for again.
-        is_broken = not request.stream and is_cut(response.body.removeprefix(BOM_UTF8))
-        return Verdict.RETRY if is_broken else Verdict.DONE
+        return Verdict.RETRY if _is_broken(request, response) else Verdict.DONE
     code = code_of(response)
+    if code == "PendingCopyOperation" and "x-ms-copy-source" in request.headers:
+        return Verdict.DONE  # it may be this very copy, which is waited for in another way
     if code in RETRYABLE_CODES:
         return Verdict.RETRY
     if response.status == _UNAUTHORIZED:
@@ -37,3 +37,12 @@ def judge(request: Request, response: Response) -> Verdict:
     if code in _SKEWED:
         return Verdict.RESYNC
     return judge_status(request, response)
+
+
+def _is_broken(request: Request, response: Response) -> bool:
+    """Tell if a success should hold a document, of a listing for one, and it breaks off."""
+    if request.stream:
+        return False
+    body = response.body.removeprefix(BOM_UTF8)
+    has_document = request.method == "GET"  # every other one than that of a blob
+    return is_cut(body) or (has_document and root_name(body) is None)

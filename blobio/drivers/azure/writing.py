@@ -65,6 +65,7 @@ MAX_PUT_BYTES: Final = 5000 << 20
 _FIRST_FAILURE: Final = 300
 _FIRST_SERVER_ERROR: Final = 500
 _MD5_IN_THREAD_BYTES: Final = 1 << 20
+_PENDING_COPY: Final = "PendingCopyOperation"
 
 
 async def put(container: Container, key: str, body: Body, options: PutOptions) -> PutResult:
@@ -173,7 +174,8 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
     # Proxies and connection pools resend too: any second attempt may meet the first one's success.
     may_be_echo = response.ambiguous or response.attempts > 1
     lost_blocks = error.code == LOST_BLOCKS
-    needs_look = may_be_echo or response.status >= _FIRST_SERVER_ERROR or lost_blocks
+    refuses_itself = lost_blocks or error.code == _PENDING_COPY
+    needs_look = may_be_echo or response.status >= _FIRST_SERVER_ERROR or refuses_itself
     found: Response | None = None
     if claim.token is not None and needs_look:
         try:
@@ -185,8 +187,13 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         own = None if found is None else _own(claim, found)
         if own is not None:
             return own
+        # Where nothing is, what refused us may have been ours and be removed since. That the
+        # version to replace is gone is true either way.
+        may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
+        if found is None and may_be_gone and isinstance(error, (Conflict, AlreadyExists)):
+            raise outcome_unknown(error, claim.subject)
     if isinstance(error, (Conflict, AlreadyExists)):
-        error.ambiguous = False  # nothing of ours is there, and none can come any more
+        error.ambiguous = response.ambiguous  # ours may have been there, and be replaced since
     if lost_blocks:
         raise _lost_to(claim, found, error)
     raise error
@@ -230,7 +237,7 @@ def outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
     message = (
         f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
         f"answered {error.status} {error.code or '(no code)'}, which may be the echo of our own "
-        "success, and reading back failed: look at the blob before trying again"
+        "success, and reading back showed nothing: look at the blob before trying again"
     )
     unknown = RequestFailed(
         message,

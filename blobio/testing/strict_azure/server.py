@@ -84,6 +84,10 @@ class StrictAzure:
         path = f"{account}/{name}"
         return self.service.containers.setdefault(path, Container(path, self._clock))
 
+    def land(self, concerns: Callable[[RequestHead], bool]) -> None:
+        """Act now on those requests struck by `Strike.LATE` that `concerns` is true of."""
+        self._listener.land(concerns)
+
     async def __aenter__(self) -> StrictAzure:
         await self._listener.open(self)
         return self

@@ -7,6 +7,7 @@ import stat
 import threading
 from pathlib import Path
 
+import msal
 import pytest
 
 from blobio.config import AzureConfig
@@ -173,6 +174,49 @@ def test_broken_application_file_is_named_and_not_shown(home: Path, content: str
 
 def test_nobody_logged_in_with_az_gives_nothing() -> None:
     assert tokens._az_cache(AzureConfig()) is None
+
+
+@pytest.mark.parametrize("result", [{"access_token": "t", "expires_in": 60}, None, {"error": "x"}])
+def test_login_of_the_az_command_line_is_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch, result: dict[str, object] | None
+) -> None:
+    class Application:
+        def __init__(self, client: str, *, authority: str, token_cache: object) -> None:
+            assert authority == "https://login.example/tenant"
+            assert token_cache
+            del client
+
+        def get_accounts(self) -> list[object]:
+            return [{}]
+
+        def acquire_token_silent(self, scopes: list[str], account: object) -> object:
+            assert scopes == [tokens.SCOPE]
+            assert account == {}
+            return result
+
+    monkeypatch.setattr(msal, "PublicClientApplication", Application)
+    (home / ".azure").mkdir()
+    (home / ".azure/msal_token_cache.json").write_text("{}")
+
+    found = tokens._az_cache(AzureConfig(authority_host="login.example", tenant_id="tenant"))
+
+    assert (found is not None and found.token == "t") == (
+        result is not None and "error" not in result
+    )
+
+
+def test_broken_cache_of_the_az_command_line_is_passed_over(home: Path) -> None:
+    (home / ".azure").mkdir()
+    (home / ".azure/msal_token_cache.json").write_text("{ hunter2")
+    sources = [
+        Source("az", lambda: tokens._az_cache(AzureConfig()), lambda: None),
+        Source("next", lambda: Found("t", 1.0), lambda: None),
+    ]
+
+    assert tokens.fetch(sources) == Found("t", 1.0)
+    with pytest.raises(Unauthenticated) as caught:
+        tokens.fetch(sources[:1])
+    assert "hunter2" not in str(caught.value)
 
 
 async def test_token_is_kept_on_disk_for_the_user_alone(

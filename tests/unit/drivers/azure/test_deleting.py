@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from blobio.drivers.azure.deleting import parse_batch
-from blobio.errors import NotFound, PermissionDenied, RateLimited, Unauthenticated
+from blobio.errors import (
+    ConcurrentWrite,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    Unauthenticated,
+)
 from blobio.transport.message import Response
 from blobio.transport.mock import reply
 from tests.unit.drivers.azure.kit import error, lost, scripted, sent
@@ -36,12 +42,12 @@ async def test_keys_that_the_batch_settled_are_not_asked_for_again() -> None:
 
 
 async def test_keys_that_failed_in_a_batch_are_asked_for_by_themselves() -> None:
-    batch = answered(part(0, 202), part(1, 404, "BlobNotFound"))
-    driver, mock = scripted([batch, error(404, "BlobNotFound"), reply(202), reply(202)])
+    batch = answered(part(0, 404, "BlobNotFound"), part(1, 503, "ServerBusy"))
+    driver, mock = scripted([batch, error(412, "LeaseIdMissing"), reply(202)])
 
     results = await driver.delete(["a", "b", "c"])
 
-    assert [type(one.error) for one in results] == [type(None), NotFound, type(None)]
+    assert [type(one.error) for one in results] == [type(None), ConcurrentWrite, type(None)]
     assert sent(mock) == ["POST batch", "DELETE", "DELETE"]
 
 
@@ -73,12 +79,19 @@ async def test_batch_that_is_not_allowed_leaves_single_deletes() -> None:
     assert sent(mock) == ["POST batch", "DELETE", "DELETE"]
 
 
-async def test_delete_that_succeeded_unseen_is_a_success() -> None:
+async def test_blob_that_is_not_there_counts_as_deleted() -> None:
     driver, _ = scripted([lost(), error(404, "BlobNotFound")])
 
     (result,) = await driver.delete(["a"])
 
     assert result.error is None
+
+
+async def test_container_that_is_not_there_is_an_error() -> None:
+    driver, _ = scripted([error(404, "ContainerNotFound")])
+
+    with pytest.raises(NotFound):
+        await driver.delete(["a"])
 
 
 async def test_too_many_keys_are_refused() -> None:

@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from blobio.drivers.azure import writing
 from blobio.errors import (
     AlreadyExists,
     ChecksumMismatch,
     ConcurrentWrite,
     ConcurrentWriteFailure,
     RequestFailed,
+    TransportFailed,
+    Unsupported,
     UploadLost,
     VersionMismatch,
 )
 from blobio.transport.message import Request
 from blobio.transport.mock import Step, reply
-from blobio.values import CreateOnly, Overwrite, PutOptions, ReplaceIf, Version
+from blobio.values import CreateOnly, Overwrite, PutOptions, PutResult, ReplaceIf, Version
 from tests.unit.drivers.azure.kit import error, found, lost, md5, scripted, sent, token_of, wrote
 
 CREATE = PutOptions(mode=CreateOnly())
@@ -240,3 +244,81 @@ async def test_token_that_expires_between_blocks_is_fetched_again() -> None:
     used = [request.headers["authorization"] for request in mock.requests]
     assert used == ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
     await driver.aclose()
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["put", "upload"])
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_write_without_any_reply_is_looked_for(parts: bool, is_ours: bool) -> None:
+    tokens: list[str] = []
+
+    def answer(request: Request) -> Step:
+        if request.method == "HEAD":
+            return found(tokens[0] if is_ours else "theirs", size=4)
+        if "comp=block&" in request.url:
+            return wrote()
+        tokens.append(token_of(request))
+        return lost()
+
+    driver, _ = scripted(answer)
+
+    async def write() -> PutResult:
+        if not parts:
+            return await driver.put("key", b"data", CREATE)
+        upload = await driver.begin_upload("key", PutOptions())
+        return await upload.complete([await upload.put_part(0, 0, b"data")], size=4)
+
+    if is_ours:
+        assert (await write()).version == '"new"'
+    else:
+        with pytest.raises(TransportFailed):
+            await write()
+
+
+async def test_unconditional_put_without_any_reply_is_an_error() -> None:
+    driver, mock = scripted(lambda _: lost())
+
+    with pytest.raises(TransportFailed) as caught:
+        await driver.put("key", b"data", PutOptions())
+
+    assert caught.value.ambiguous
+    assert set(sent(mock)) == {"PUT"}
+
+
+async def test_body_that_is_too_large_for_one_request_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "MAX_PUT_BYTES", 3)
+    driver, mock = scripted([])
+
+    with pytest.raises(Unsupported, match="5,000 MiB"):
+        await driver.put("key", b"data", PutOptions())
+
+    assert not mock.requests
+
+
+async def test_upload_without_parts_or_with_empty_ones_sends_no_blocks() -> None:
+    driver, mock = scripted([wrote()] * 3)
+    nothing = await driver.begin_upload("key", PutOptions())
+    await nothing.complete([], size=0)
+    upload = await driver.begin_upload("key", PutOptions())
+
+    parts = [await upload.put_part(0, 0, b""), await upload.put_part(1, 0, b"one")]
+    await upload.complete(parts, size=3)
+
+    assert sent(mock) == ["PUT blocklist", "PUT block", "PUT blocklist"]
+    assert bytes(mock.requests[2].body).count(b"<Uncommitted>") == 1
+
+
+async def test_large_blocks_are_digested_off_the_loop_and_in_order() -> None:
+    one, two = b"1" * (2 << 20), b"2" * (2 << 20)
+    driver, mock = scripted(lambda _: wrote())
+    upload = await driver.begin_upload("key", PutOptions())
+
+    parts = await asyncio.gather(
+        upload.put_part(0, 0, one),
+        upload.put_part(1, len(one), two),
+        upload.put_part(2, 4 << 20, one),
+    )
+    await upload.complete(parts, size=6 << 20)
+
+    assert mock.requests[-1].headers["x-ms-blob-content-md5"] == md5(one + two + one)
