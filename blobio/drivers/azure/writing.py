@@ -195,7 +195,9 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
     if isinstance(error, (Conflict, AlreadyExists)):
         error.ambiguous = response.ambiguous  # ours may have been there, and be replaced since
     if lost_blocks:
-        raise _lost_to(claim, found, error)
+        lost = _lost_to(claim, found, error)
+        lost.ambiguous = response.ambiguous
+        raise lost
     raise error
 
 

@@ -129,6 +129,7 @@ def put_result(resource: Resource) -> PutResult:
     return PutResult(
         version=Version(generation) if _GENERATION.fullmatch(generation) else None,
         md5=_md5(_text(resource, "md5Hash")),
+        crc32c=checksum.from_base64(_text(resource, "crc32c")),
     )
 
 
