@@ -42,7 +42,7 @@ Row   Fault                                       Where
 30    fork after use                              tests/blocking/test_fork
 31    writer unclosed at exit                     tests/blocking/test_exit
 32    cancelled from outside                      test_failed_writes; tests/blocking/test_portal
-33    commit of an fsspec transaction fails       not before there is fsspec
+33    commit of an fsspec transaction fails       tests/fsspec/test_filesystem
 34    fast server, slow reader                    test_broken_reads
 35    clock 20 minutes off                        test_identity
 36    two writers                                 test_races

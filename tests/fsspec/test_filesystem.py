@@ -274,6 +274,20 @@ def test_transaction_publishes_all_at_its_end_or_none(place: Place) -> None:
     assert place.fs.cat_file(a) == b"x"
 
 
+def test_row_33_transaction_whose_commit_fails_is_over_and_loud(place: Place) -> None:
+    with pytest.raises(AlreadyExists), place.fs.transaction:
+        with place.fs.open(place.at("a"), "xb") as file:
+            file.write(b"mine")
+        place.fs.pipe_file(place.at("a"), b"theirs")
+
+    with place.fs.open(place.at("b"), "wb") as file:
+        file.write(b"at once")
+    assert place.fs.cat([place.at("a"), place.at("b")]) == {
+        place.at("a"): b"theirs",
+        place.at("b"): b"at once",
+    }
+
+
 # Changes
 
 
