@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,12 @@ _FOREIGN: Final = (
 )  # fmt: skip
 _OPEN_FILES: Final = "/proc/self/fd"
 _LINGER_S: Final = 2.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_interrupt() -> None:
+    """Let Ctrl-C be one: a shell starts what runs in its background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
