@@ -36,6 +36,7 @@ RCLONE_LACKS = {
     Feature.NAMES_AND_PREFIXES: "a file is not a directory",
     Feature.LONG_SUFFIXES: "a suffix longer than the blob is answered with status 416",
     Feature.COMPLETED_VERSIONS: "a completion tells an ETag that the object does not have",
+    Feature.ATOMIC_PUTS: "a put replaces the file and what is kept beside it one after the other",
     Feature.RACING_UPLOADS: "some of the completions at one time are answered with status 500",
     Feature.MARKERS: "a file's name does not end in a slash",
 }

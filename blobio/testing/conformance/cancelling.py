@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from blobio.errors import NotFound
-from blobio.testing.conformance.case import case
+from blobio.testing.conformance.case import Feature, case
 from blobio.testing.conformance.checks import content, list_keys, part_sizes, put, read, send_parts
 from blobio.testing.conformance.harness import Harness
 from blobio.values import GetOptions, ListOptions, PutOptions
@@ -70,7 +70,7 @@ async def a_get_cancelled_while_reading_releases_its_body(harness: Harness) -> N
     assert len(await read(harness.driver, key)) == 4 << 20
 
 
-@case(needs="writable")
+@case(Feature.ATOMIC_PUTS, needs="writable")
 async def a_cancelled_put_leaves_the_old_blob_or_the_new(harness: Harness) -> None:
     old, new = content(1 << 20, 1), content(1 << 20, 2)
     key = await put(harness, "blob", old)
@@ -101,7 +101,7 @@ async def a_cancelled_upload_can_be_aborted(harness: Harness) -> None:
     raise AssertionError(message)
 
 
-@case(needs="writable")
+@case(Feature.ATOMIC_PUTS, needs="writable")
 async def a_cancelled_complete_publishes_all_or_nothing(harness: Harness) -> None:
     for steps in _STEPS:
         key = harness.key(f"blob-{steps}")

@@ -55,6 +55,7 @@ class Feature(Enum):
     PREFIX_PAGES = "a page counts prefixes as entries, and shows each on one page only"
     REMOVED_NAMES = "a name can be removed from the metadata of a blob"
     ABORTED_UPLOADS = "an aborted upload is forgotten"
+    ATOMIC_PUTS = "a put that is raced or broken off leaves one blob, whole"
     RACING_UPLOADS = "uploads to one key may be completed at the same time"
 
 

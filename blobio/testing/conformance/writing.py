@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from blobio.testing.conformance.case import case, case_for_each
+from blobio.testing.conformance.case import Feature, case, case_for_each
 from blobio.testing.conformance.checks import content, put, read
 from blobio.testing.conformance.harness import Harness
 from blobio.values import Body, PutOptions
@@ -89,7 +89,7 @@ async def many_puts_run_at_once(harness: Harness) -> None:
         assert await read(harness.driver, harness.key(name)) == data
 
 
-@case(needs="writable")
+@case(Feature.ATOMIC_PUTS, needs="writable")
 async def racing_puts_leave_one_of_them_whole(harness: Harness) -> None:
     bodies = [content(200_000 + number, number) for number in range(8)]
 
@@ -100,7 +100,7 @@ async def racing_puts_leave_one_of_them_whole(harness: Harness) -> None:
     assert await read(harness.driver, harness.key("blob")) in bodies
 
 
-@case(needs="writable")
+@case(Feature.ATOMIC_PUTS, needs="writable")
 async def a_read_during_puts_sees_one_blob_whole(harness: Harness) -> None:
     bodies = [content(100_000 + number, number) for number in range(6)]
     key = await put(harness, "blob", bodies[0])
