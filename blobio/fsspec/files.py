@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import IO, TYPE_CHECKING, Any, Protocol, final
 
 import fsspec.core
-
-from blobio.core.files import AsyncReader, AsyncWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Buffer
 
-    from blobio.core.opening import Opening
 
-__all__ = ["AsyncFile", "ReadFile", "WriteFile"]
+__all__ = ["CompressedFile", "ReadFile", "WriteFile"]
 
 
 @final
@@ -164,6 +162,12 @@ class WriteFile(io.BufferedIOBase):
         return self.path
 
     @property
+    def version(self) -> str | None:
+        """The version written, once it is published; None before, or if the store has none."""
+        version: str | None = getattr(self._file, "version", None)
+        return version
+
+    @property
     def closed(self) -> bool:
         """Nothing more can be written."""
         return self._closed
@@ -237,6 +241,86 @@ class WriteFile(io.BufferedIOBase):
         """Leave it to the writer below, which publishes nothing and warns."""
 
 
+@final
+class CompressedFile(io.BufferedIOBase):
+    """A `WriteFile` behind a compressor: closed, and so published, together with it.
+
+    The compressors of the standard library leave the file below open, and fsspec forgets it there.
+
+    Args:
+        compressor: Writes into `file`.
+        file: The blob.
+    """
+
+    def __init__(self, compressor: IO[bytes], file: WriteFile) -> None:
+        self._compressor = compressor
+        self._file = file
+        self._position = 0
+
+    @property
+    def name(self) -> str:
+        """The path, as fsspec's own files have it."""
+        return self._file.name
+
+    @property
+    def version(self) -> str | None:
+        """As `WriteFile.version`."""
+        return self._file.version
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more can be written."""
+        return self._file.closed
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        """Compress and write all of `data`."""
+        count = self._compressor.write(data)
+        self._position += count
+        return count
+
+    def tell(self) -> int:
+        """Return how many bytes were written, before compression."""
+        return self._position
+
+    def flush(self) -> None:
+        """Do nothing: bytes become visible all at once."""
+
+    def close(self) -> None:
+        """Write what the compressor still holds and publish. Idempotent."""
+        if self.closed:
+            return
+        try:
+            self._compressor.close()
+        except BaseException:
+            self.abort()
+            raise
+        self._file.close()
+
+    def abort(self) -> None:
+        """Publish nothing. Idempotent."""
+        self._file.discard()
+        with contextlib.suppress(ValueError):  # what it still holds has nowhere to go
+            self._compressor.close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        """Leave it to the writer at the bottom, which publishes nothing and warns."""
+
+
 def _block_has_failed() -> bool:
     """Tell if this is the end of a `with fsspec.open(...)` block that has raised.
 
@@ -250,74 +334,3 @@ def _block_has_failed() -> bool:
     if leaving.f_code is not fsspec.core.OpenFile.__exit__.__code__:
         return False
     return any(argument is not None for argument in leaving.f_locals.get("args", ()))
-
-
-@final
-class AsyncFile:
-    """A file of `open_async`, with fsspec's words for `AsyncReader` and `AsyncWriter`."""
-
-    def __init__(
-        self,
-        opening: Opening[AsyncReader] | Opening[AsyncWriter],
-        file: AsyncReader | AsyncWriter,
-        mode: str,
-    ) -> None:
-        self._opening = opening
-        self._file = file
-        self.mode = mode
-        self.closed: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of the blob, or written so far."""
-        return self._file.size if isinstance(self._file, AsyncReader) else self._file.tell()
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position of a file open for reading."""
-        return self._reader.seek(offset, whence)
-
-    async def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes, fewer only at the end; all that is left if it is negative."""
-        return await self._reader.read(size)
-
-    async def write(self, data: Buffer) -> int:
-        """Write all of `data`."""
-        if not isinstance(self._file, AsyncWriter):
-            message = "this file was opened for reading"
-            raise io.UnsupportedOperation(message)
-        view = memoryview(data).cast("B")
-        await self._file.write(view)
-        return len(view)
-
-    async def flush(self, force: bool = False) -> None:
-        """Do nothing: bytes become visible all at once."""
-
-    async def close(self) -> None:
-        """Publish what was written. Idempotent."""
-        if not self.closed:
-            self.closed = True
-            await self._opening.__aexit__(None, None, None)
-
-    async def __aenter__(self) -> AsyncFile:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not self.closed:
-            self.closed = True
-            await self._opening.__aexit__(kind, error, trace)
-
-    @property
-    def _reader(self) -> AsyncReader:
-        if not isinstance(self._file, AsyncReader):
-            message = "this file was opened for writing"
-            raise io.UnsupportedOperation(message)
-        return self._file

@@ -7,12 +7,13 @@ replaces; coroutines run on the loop of whoever awaits them.
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.compression import compr
+from fsspec.core import get_compression
 from fsspec.utils import isfilelike
 
 from blobio.blocking.opening import FileOptions, open_file
@@ -20,7 +21,8 @@ from blobio.blocking.text import TextWriter
 from blobio.core import removing
 from blobio.errors import IsDirectory, NotDirectory, NotFound, Unsupported
 from blobio.fsspec import transfer
-from blobio.fsspec.files import AsyncFile, ReadFile, WriteFile
+from blobio.fsspec.asyncfile import AsyncFile
+from blobio.fsspec.files import CompressedFile, ReadFile, WriteFile
 from blobio.fsspec.reading import ReadingFileSystem
 
 __all__ = ["BlobFileSystem"]
@@ -105,14 +107,16 @@ class BlobFileSystem(ReadingFileSystem):
             compression: As in fsspec.
             kwargs: `encoding`, `errors`, `newline`, `autocommit`.
         """
-        if "b" in mode or "r" in mode:
+        if "r" in mode:
             return super().open(path, mode, block_size, cache_options, compression, **kwargs)
         text = {name: kwargs.pop(name, None) for name in ("encoding", "errors", "newline")}
-        binary = mode.replace("t", "") + "b"
-        file = super().open(path, binary, block_size, cache_options, compression, **kwargs)
-        if isinstance(file, WriteFile):
-            return TextWriter(file, **{**text, "encoding": text["encoding"] or "utf-8"})  # type: ignore[arg-type]
-        return io.TextIOWrapper(file, **text)
+        binary = mode.replace("b", "").replace("t", "") + "b"
+        file = super().open(path, binary, block_size, cache_options, **kwargs)
+        if compression is not None:
+            file = _compressed(file, compression)
+        if "b" in mode:
+            return file
+        return TextWriter(file, **{**text, "encoding": text["encoding"] or "utf-8"})
 
     def _open(
         self,
@@ -231,3 +235,13 @@ class BlobFileSystem(ReadingFileSystem):
             return
         now = datetime.now(UTC).timestamp()
         self._binding.call(lambda core: core.set_mtime(url, now))
+
+
+def _compressed(file: WriteFile, compression: str) -> WriteFile | CompressedFile:
+    """Put a compressor in front of `file`; none if `"infer"` finds none in its name."""
+    try:
+        name = get_compression(file.path, compression)
+        return file if name is None else CompressedFile(compr[name](file, mode="w"), file)
+    except BaseException:
+        file.discard()
+        raise

@@ -201,11 +201,34 @@ def test_text_goes_in_and_comes_out(place: Place) -> None:
         assert file.readlines() == ["ä\n", "b\n"]
 
 
+@pytest.mark.parametrize("name", ["gzip", "bz2", "xz", "infer"])
 @pytest.mark.parametrize("mode", ["wb", "w"])
-def test_block_that_raises_publishes_nothing(place: Place, mode: str) -> None:
+def test_compressed_file_is_published_when_it_is_closed(place: Place, name: str, mode: str) -> None:
+    path = place.at("a.gz")
+    with place.fs.open(path, mode, compression=name) as file:
+        file.write("data" if mode == "w" else b"data")
+
+    assert place.fs.cat_file(path) != b"data"
+    with place.fs.open(path, compression=name) as file:
+        assert file.read() == b"data"
+
+
+def test_unknown_compression_is_refused_and_nothing_is_left_open(place: Place) -> None:
+    with pytest.raises(ValueError, match="brotli"):
+        place.fs.open(place.at("a"), "wb", compression="brotli")
+
+    assert not place.fs.exists(place.at("a"))
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz"])
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_block_that_raises_publishes_nothing(
+    place: Place, mode: str, compression: str | None
+) -> None:
     place.fs.pipe_file(place.at("a"), b"old")
 
-    with pytest.raises(Stopped), place.fs.open(place.at("a"), mode) as file:
+    opened = place.fs.open(place.at("a"), mode, compression=compression)
+    with pytest.raises(Stopped), opened as file:
         file.write("new" if mode == "w" else b"new")
         raise Stopped
 
