@@ -23,6 +23,7 @@ from blobio.drivers.azure.errors import (
 from blobio.drivers.azure.headers import content_md5, write_token
 from blobio.drivers.azure.reading import head_reply
 from blobio.drivers.azure.replies import md5_hex, md5_of, put_result, version_of
+from blobio.drivers.outcomes import unproven
 from blobio.errors import (
     AlreadyExists,
     BlobError,
@@ -31,7 +32,6 @@ from blobio.errors import (
     Conflict,
     DeadlineExceeded,
     NotFound,
-    RequestFailed,
     TransportFailed,
     Unsupported,
 )
@@ -53,7 +53,6 @@ __all__ = [
     "md5_base64",
     "new_token",
     "new_upload_token",
-    "outcome_unknown",
     "put",
     "settle",
     "settle_fault",
@@ -179,19 +178,15 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
     found: Response | None = None
     if claim.token is not None and needs_look:
         try:
-            found = await _look(claim)
+            found = await head_reply(claim.container, claim.key)
         except BlobError as unknown:
-            if isinstance(error, (Conflict, AlreadyExists)):
-                raise outcome_unknown(error, claim.subject) from unknown
-            raise error from unknown
-        own = None if found is None else _own(claim, found)
-        if own is not None:
-            return own
-        # Where nothing is, what refused us may have been ours and be removed since. That the
-        # version to replace is gone is true either way.
-        may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
-        if found is None and may_be_gone and isinstance(error, (Conflict, AlreadyExists)):
-            raise outcome_unknown(error, claim.subject)
+            refusal = unproven(error, response, claim.mode, unknown, claim.subject)
+            if not lost_blocks or refusal is not error:
+                raise refusal from unknown
+        else:
+            own = _own(claim, found)
+            if own is not None:
+                return own
     if isinstance(error, (Conflict, AlreadyExists)):
         error.ambiguous = response.ambiguous  # ours may have been there, and be replaced since
     if lost_blocks:
@@ -199,13 +194,6 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         lost.ambiguous = response.ambiguous
         raise lost
     raise error
-
-
-async def _look(claim: Claim) -> Response | None:
-    try:
-        return await head_reply(claim.container, claim.key)
-    except NotFound:
-        return None
 
 
 def _lost_to(claim: Claim, found: Response | None, error: BlobError) -> BlobError:
@@ -232,23 +220,3 @@ async def settle_fault(claim: Claim, fault: TransportFailed | DeadlineExceeded) 
         return await is_own(claim)
     except BlobError:
         return None  # still unknown, which is what `fault` says
-
-
-def outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
-    """Return the error for a refusal that may be an echo, where reading back failed too."""
-    message = (
-        f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
-        f"answered {error.status} {error.code or '(no code)'}, which may be the echo of our own "
-        "success, and reading back showed nothing: look at the blob before trying again"
-    )
-    unknown = RequestFailed(
-        message,
-        url=subject,
-        operation=error.operation,
-        attempts=error.attempts,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-    )
-    unknown.ambiguous = True
-    return unknown

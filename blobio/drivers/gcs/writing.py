@@ -19,6 +19,7 @@ from blobio.drivers.gcs.errors import error_for
 from blobio.drivers.gcs.reading import head_resource
 from blobio.drivers.gcs.resource import Resource, parse, put_result, token_of
 from blobio.drivers.gcs.resumable import Session
+from blobio.drivers.outcomes import unproven
 from blobio.errors import (
     AlreadyExists,
     BlobError,
@@ -32,7 +33,7 @@ from blobio.errors import (
     UploadLost,
 )
 from blobio.transport.message import Request, Response
-from blobio.values import Body, CreateOnly, Overwrite, PutOptions, PutResult, WriteMode
+from blobio.values import Body, Overwrite, PutOptions, PutResult, WriteMode
 
 __all__ = [
     "MAX_PUT_BYTES",
@@ -221,12 +222,8 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> Resource
         try:
             found = await head_resource(claim.bucket, claim.key)
         except BlobError as unknown:
-            # Where nothing is, what refused us may have been ours and be removed since. That the
-            # version to replace is gone is true either way.
-            may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
-            is_clear = isinstance(unknown, NotFound) and not may_be_gone
-            if is_conflict and may_be_echo and not is_clear:
-                raise _outcome_unknown(error, claim.subject) from unknown
+            if may_be_echo:
+                error = unproven(error, response, claim.mode, unknown, claim.subject)
             raise error from unknown
         if token_of(found) == claim.token:
             return found
@@ -254,22 +251,3 @@ async def confirm(bucket: Bucket, key: str, found: Resource, crc32c: int) -> Non
         "what was written has been deleted, write again"
     )
     raise ChecksumMismatch(message, url=subject, operation="put")
-
-
-def _outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
-    message = (
-        f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
-        f"answered {error.status} {error.code or '(no reason)'}, which may be the echo of our own "
-        "success, and reading back failed: look at the object before trying again"
-    )
-    unknown = RequestFailed(
-        message,
-        url=subject,
-        operation=error.operation,
-        attempts=error.attempts,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-    )
-    unknown.ambiguous = True
-    return unknown

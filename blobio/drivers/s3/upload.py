@@ -9,6 +9,7 @@ from typing import Final, final
 
 from blobio import checksum
 from blobio.drivers import markup
+from blobio.drivers.outcomes import outcome_unknown
 from blobio.drivers.s3 import multipart, writing
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for
@@ -173,7 +174,7 @@ class S3Upload:
                 if isinstance(unknown, NotFound) and not response.ambiguous:
                     self._end()
                     raise error from None
-                raise writing.outcome_unknown(error, self._subject) from unknown
+                raise outcome_unknown(error, self._subject) from unknown
             self._end()
             if own is None:
                 raise error

@@ -16,27 +16,24 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from blobio.config import S3Config
+from blobio.drivers.outcomes import unproven
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, version_mismatch
 from blobio.drivers.s3.headers import body_checks, write_token
 from blobio.drivers.s3.reading import head_reply
 from blobio.drivers.s3.replies import md5_of, put_result, version_of
 from blobio.errors import (
-    AlreadyExists,
     BlobError,
     ChecksumMismatch,
     ConcurrentWrite,
-    Conflict,
     DeadlineExceeded,
     NotFound,
-    RequestFailed,
     TransportFailed,
     Unsupported,
 )
 from blobio.transport.message import Response
 from blobio.values import (
     Body,
-    CreateOnly,
     Overwrite,
     PutOptions,
     PutResult,
@@ -53,7 +50,6 @@ __all__ = [
     "is_own",
     "new_token",
     "new_upload_token",
-    "outcome_unknown",
     "put",
     "settle",
     "settle_fault",
@@ -181,13 +177,7 @@ async def settle(claim: Claim, response: Response, error: BlobError) -> PutResul
         try:
             own = await is_own(claim)
         except BlobError as unknown:
-            # Where nothing is, what refused us may have been ours and be removed since. That the
-            # version to replace is gone is true either way.
-            may_be_gone = response.ambiguous and isinstance(claim.mode, CreateOnly)
-            is_clear = isinstance(unknown, NotFound) and not may_be_gone
-            if isinstance(error, (Conflict, AlreadyExists)) and not is_clear:
-                raise outcome_unknown(error, claim.subject) from unknown
-            raise error from unknown
+            raise unproven(error, response, claim.mode, unknown, claim.subject) from unknown
         if own is not None:
             return own
     if isinstance(error, ConcurrentWrite) and isinstance(claim.mode, ReplaceIf):
@@ -213,23 +203,3 @@ async def _check_still(claim: Claim, version: Version) -> None:
         found = None
     if found != version:
         raise version_mismatch("put", claim.subject, version, found)
-
-
-def outcome_unknown(error: BlobError, subject: str) -> RequestFailed:
-    """Return the error for a refusal that may be an echo, where reading back failed too."""
-    message = (
-        f"{error.operation} of {subject}: outcome unknown. A reply was lost, then the store "
-        f"answered {error.status} {error.code or '(no code)'}, which may be the echo of our own "
-        "success, and reading back showed nothing: look at the object before trying again"
-    )
-    unknown = RequestFailed(
-        message,
-        url=subject,
-        operation=error.operation,
-        attempts=error.attempts,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-    )
-    unknown.ambiguous = True
-    return unknown
