@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, final
 
-from blobio.errors import InvalidConfig
+from blobio.checking import is_web_url, require
 
 __all__ = ["AzureConfig", "BearerToken", "TokenCredential"]
 
@@ -90,11 +90,11 @@ class AzureConfig:
     accounts: Mapping[str, AzureConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(
-            self.endpoint_url is None or _is_web_url(self.endpoint_url.replace("{account}", "a")),
+        require(
+            self.endpoint_url is None or is_web_url(self.endpoint_url.replace("{account}", "a")),
             "AzureConfig.endpoint_url must be http(s)://host[:port][/path]",
         )
-        _require(
+        require(
             self.endpoint_url is None or "@" not in self.endpoint_url.split("/")[2],
             "AzureConfig.endpoint_url takes no user and password",
         )
@@ -121,18 +121,3 @@ class AzureConfig:
             client_secret=env.get("AZURE_CLIENT_SECRET") or None,
             authority_host=env.get("AZURE_AUTHORITY_HOST") or None,
         )
-
-
-def _require(ok: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not ok:
-        raise InvalidConfig(message)
-
-
-def _is_web_url(text: str) -> bool:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        return False

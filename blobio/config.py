@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, final
 
 from blobio.azureconfig import AzureConfig
-from blobio.errors import InvalidConfig
+from blobio.checking import is_web_url, require
 
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
@@ -30,21 +30,6 @@ __all__ = [
 ]
 
 MIB: Final = 1 << 20
-
-
-def _require(ok: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not ok:
-        raise InvalidConfig(message)
-
-
-def _is_web_url(text: str) -> bool:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        return False
 
 
 @final
@@ -76,10 +61,10 @@ class RetryConfig:
     get_deadline: Callable[[], float] | None = None
 
     def __post_init__(self) -> None:
-        _require(self.attempts >= 1, f"RetryConfig.attempts must be at least 1: {self.attempts}")
-        _require(self.no_progress_s > 0, f"RetryConfig.no_progress_s: {self.no_progress_s}")
-        _require(0 < self.base_s <= self.max_s, "RetryConfig needs 0 < base_s <= max_s")
-        _require(self.budget >= 1, f"RetryConfig.budget must be at least 1: {self.budget}")
+        require(self.attempts >= 1, f"RetryConfig.attempts must be at least 1: {self.attempts}")
+        require(self.no_progress_s > 0, f"RetryConfig.no_progress_s: {self.no_progress_s}")
+        require(0 < self.base_s <= self.max_s, "RetryConfig needs 0 < base_s <= max_s")
+        require(self.budget >= 1, f"RetryConfig.budget must be at least 1: {self.budget}")
 
 
 @final
@@ -121,11 +106,11 @@ class HttpConfig:
     headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        _require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
-        _require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
-        _require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
-        _require(
-            self.proxy is None or _is_web_url(self.proxy),
+        require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
+        require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
+        require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
+        require(
+            self.proxy is None or is_web_url(self.proxy),
             "HttpConfig.proxy must be http(s)://[user:password@]host[:port]",  # it may be a secret
         )
 
@@ -149,9 +134,9 @@ class ReadConfig:
     resumes: int = 20
 
     def __post_init__(self) -> None:
-        _require(self.part_bytes >= 1, f"ReadConfig.part_bytes: {self.part_bytes}")
-        _require(self.window >= 1, f"ReadConfig.window must be at least 1: {self.window}")
-        _require(self.coalesce_bytes >= 0, f"ReadConfig.coalesce_bytes: {self.coalesce_bytes}")
+        require(self.part_bytes >= 1, f"ReadConfig.part_bytes: {self.part_bytes}")
+        require(self.window >= 1, f"ReadConfig.window must be at least 1: {self.window}")
+        require(self.coalesce_bytes >= 0, f"ReadConfig.coalesce_bytes: {self.coalesce_bytes}")
 
 
 @final
@@ -171,8 +156,8 @@ class WriteConfig:
     durable: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.part_bytes >= 1, f"WriteConfig.part_bytes: {self.part_bytes}")
-        _require(self.window >= 1, f"WriteConfig.window must be at least 1: {self.window}")
+        require(self.part_bytes >= 1, f"WriteConfig.part_bytes: {self.part_bytes}")
+        require(self.window >= 1, f"WriteConfig.window must be at least 1: {self.window}")
 
 
 @final
@@ -227,16 +212,16 @@ class S3Config:
 
     def __post_init__(self) -> None:
         explicit = (self.access_key_id is None, self.secret_access_key is None)
-        _require(explicit[0] == explicit[1], "S3Config needs both access_key_id and its secret")
-        _require(
+        require(explicit[0] == explicit[1], "S3Config needs both access_key_id and its secret")
+        require(
             self.endpoint_url is None or self.endpoint_url.startswith(("http://", "https://")),
             f"S3Config.endpoint_url must start with http:// or https://: {self.endpoint_url!r}",
         )
-        _require(
+        require(
             self.endpoint_url is None or "@" not in self.endpoint_url.split("/")[2],
             "S3Config.endpoint_url takes no user and password: use access_key_id and its secret",
         )
-        _require(
+        require(
             self.sse_customer_key is None or len(self.sse_customer_key) == 32,  # noqa: PLR2004
             "S3Config.sse_customer_key must be 32 bytes",
         )
@@ -289,23 +274,23 @@ class GcsConfig:
 
     def __post_init__(self) -> None:
         sources = (self.anonymous, bool(self.credentials_file), bool(self.access_token))
-        _require(
+        require(
             sum(sources) <= 1,
             "GcsConfig takes one of anonymous, credentials_file and access_token",
         )
-        _require(
+        require(
             not (self.impersonate and (self.anonymous or self.access_token)),
             "GcsConfig.impersonate needs credentials, not anonymous or access_token",
         )
-        _require(
-            self.endpoint_url is None or _is_web_url(self.endpoint_url),
+        require(
+            self.endpoint_url is None or is_web_url(self.endpoint_url),
             f"GcsConfig.endpoint_url must be http(s)://host[:port]: {self.endpoint_url!r}",
         )
-        _require(
+        require(
             self.endpoint_url is None or "@" not in self.endpoint_url.split("/")[2],
             "GcsConfig.endpoint_url takes no user and password",
         )
-        _require(
+        require(
             self.component_prefix.endswith("/") and not self.component_prefix.startswith("/"),
             f"GcsConfig.component_prefix must be a directory's name: {self.component_prefix!r}",
         )
@@ -352,8 +337,8 @@ class Config:
     on_event: Callable[[Event], None] | None = None
 
     def __post_init__(self) -> None:
-        _require(self.buffer_bytes >= 1, f"Config.buffer_bytes: {self.buffer_bytes}")
-        _require(self.memory_bytes >= 1, f"Config.memory_bytes: {self.memory_bytes}")
+        require(self.buffer_bytes >= 1, f"Config.buffer_bytes: {self.buffer_bytes}")
+        require(self.memory_bytes >= 1, f"Config.memory_bytes: {self.memory_bytes}")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:

@@ -27,6 +27,7 @@ RANKS: Final = {
     "paths": 0,
     "values": 0,
     "entries": 0,
+    "checking": 0,
     "config": 0,
     "azureconfig": 0,  # a branch of config
     "checksum": 0,
