@@ -30,12 +30,19 @@ class Way:
         read: Reads all of the blob at a URL.
         whole: The whole passes through at once, and so can be checked and fetched again.
         one_request: It is a single request, if nothing fails.
+        again: What came is not yet published when it is checked, and so can be fetched again.
     """
 
     name: str
     read: Callable[[Config, str], bytes]
     whole: bool = False
     one_request: bool = False
+    again: bool = False
+
+    @property
+    def mends(self) -> bool:
+        """Bytes that were changed on their way are fetched again."""
+        return self.whole or self.again
 
 
 def _blocking(read: Callable[[Context, str], bytes]) -> Callable[[Config, str], bytes]:
@@ -115,7 +122,7 @@ WAYS: Final = (
     Way("read_ranges", _blocking(_ranges)),
     Way("async read_bytes", _async(lambda context, url: context.read_bytes(url)), whole=True),
     Way("async blocks", _async(_async_blocks)),
-    Way("download", _download),
+    Way("download", _download, again=True),
 )
 
 each_way = pytest.mark.parametrize("way", WAYS, ids=attrgetter("name"))
