@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["client", "open_peer"]
 
 
-def client(place: Place) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+def client(place: Place) -> Any:
     """Return a client with enough connections for the concurrent job."""
     return boto3.client(
         "s3",

@@ -22,7 +22,7 @@ __all__ = ["open_peer"]
 _PAGE_KEYS = 1000
 
 
-def _store(place: Place) -> Any:  # noqa: ANN401 - one of three classes without a common one
+def _store(place: Place) -> Any:
     options: dict[str, Any] = {
         "client_options": {
             "allow_http": True,
