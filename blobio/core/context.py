@@ -62,7 +62,9 @@ class AsyncContext:
     def __init__(self, config: Config | None = None) -> None:
         self.config: Config = Config.from_env() if config is None else config
         self.stores: Stores = Stores(self.config)
-        self._means = copying.Means(self.config, self.stores.budget, self.stores.uploads)
+        self.means: copying.Means = copying.Means(
+            self.config, self.stores.budget, self.stores.uploads
+        )
 
     async def __aenter__(self) -> AsyncContext:
         return self
@@ -279,7 +281,7 @@ class AsyncContext:
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=dst_version))
         source = copying.End(*self.stores.blob(src, "copy"))
         target = copying.End(*self.stores.blob(dst, "copy"))
-        copied = await copying.copy(source, target, options, self._means, want_md5=return_md5)
+        copied = await copying.copy(source, target, options, self.means, want_md5=return_md5)
         return copied.md5
 
     async def copytree(
@@ -288,14 +290,14 @@ class AsyncContext:
         """See `blobio.Context.copytree`."""
         source, target = (copying.End(*self.stores.place(path)) for path in (src, dst))
         mode = write_mode(overwrite=overwrite, version=None)
-        await trees.copytree(source, target, mode, self._means, concurrency=concurrency)
+        await trees.copytree(source, target, mode, self.means, concurrency=concurrency)
 
     async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """See `blobio.Context.move`."""
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=None))
         source = copying.End(*self.stores.blob(src, "move"))
         target = copying.End(*self.stores.blob(dst, "move"))
-        await copying.move(source, target, options, self._means)
+        await copying.move(source, target, options, self.means)
 
     # Content
 
@@ -342,14 +344,14 @@ class AsyncContext:
         meta = await driver.head(url.key, version=wanted)
         source = copying.End(driver, url, meta.version)
         target = copying.End(*self.stores.blob(local_path, "write"))
-        await copying.copy(source, target, PutOptions(), self._means)
+        await copying.copy(source, target, PutOptions(), self.means)
         return meta.version
 
     async def publish(self, local_path: str, url: BlobUrl, options: PutOptions) -> Version | None:
         """Upload a local file under a condition; return the version written."""
         source = copying.End(*self.stores.blob(local_path, "read"))
         target = copying.End(self.stores.driver(url), url)
-        copied = await copying.copy(source, target, options, self._means)
+        copied = await copying.copy(source, target, options, self.means)
         return copied.version
 
     async def cached(self, path: PathLike, cache_dir: str, version: str | None) -> str:

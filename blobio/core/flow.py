@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
 from typing import Protocol, TypeVar, final
 
-__all__ = ["Budget", "ByteBudget", "Reservation", "each", "merge", "ordered_map", "settle"]
+__all__ = [
+    "Budget",
+    "ByteBudget",
+    "Reservation",
+    "each",
+    "merge",
+    "ordered_map",
+    "settle",
+    "unordered_map",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,6 +60,30 @@ async def ordered_map(
             result = await running[0]
             running.popleft()
             yield result
+    finally:
+        await settle(running)
+
+
+async def unordered_map(
+    function: Callable[[T], Awaitable[R]], items: AsyncIterable[T], *, window: int
+) -> AsyncGenerator[R, None]:
+    """Yield `function(item)` as each is ready, at most `window` calls at once.
+
+    The first failure, of a call or of `items`, is raised. Leaving the iteration, by any way,
+    cancels what runs and waits for it. `items` is asked for the next one when there is room.
+    """
+    running: set[asyncio.Task[R]] = set()
+    try:
+        async for item in items:
+            running.add(asyncio.ensure_future(_call(function, item)))
+            if len(running) >= window:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
     finally:
         await settle(running)
 

@@ -13,26 +13,25 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Final, final
 
-from blobio.core.copying import End, Means, copy
+from blobio.core.copying import End, Means
 from blobio.core.flow import settle
 from blobio.core.listing import is_directory, is_file, pages
+from blobio.core.placing import Placement, place
 from blobio.drivers.base import Driver
 from blobio.errors import (
     AlreadyExists,
     BlobError,
     CopyIncomplete,
     InvalidUrl,
-    IsDirectory,
     NotDirectory,
     NotFound,
     Unsupported,
 )
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, CreateOnly, Overwrite, PutOptions, WriteMode
+from blobio.values import BlobMeta, CreateOnly, PutOptions, WriteMode
 
-__all__ = ["copytree"]
+__all__ = ["contents", "copytree"]
 
-_UNUSABLE: Final = {os.sep, "\0"}  # in the name of a file
 _FAILURES_KEPT: Final = 100
 _FAILURES_LIMIT: Final = 100  # other than AlreadyExists: then it is not the blobs that are wrong
 
@@ -57,7 +56,7 @@ async def copytree(
     tree = _Tree(source, target, PutOptions(mode=mode), means)
     running: set[asyncio.Task[None]] = set()
     try:
-        async with contextlib.aclosing(_to_copy(source.driver, source.url)) as found:
+        async with contextlib.aclosing(contents(source.driver, source.url)) as found:
             async for meta in found:
                 if tree.is_hopeless:
                     break
@@ -123,7 +122,7 @@ async def _lies_in(inner: End, outer: End) -> bool:
     return keys[0].startswith(keys[1])
 
 
-async def _to_copy(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:
+async def contents(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:
     """Yield the blobs below `root`, and the real directories that nothing lies in."""
     real = driver.capabilities.directories
     directory: BlobMeta | None = None
@@ -162,20 +161,15 @@ class _Tree:
     async def copy(self, meta: BlobMeta) -> None:
         """Copy one blob or directory, and take note if that fails."""
         self._seen += 1
-        name = meta.key[len(self._source.url.key) :]
-        source = replace(self._source, url=self._source.url.with_key(meta.key))
-        target = replace(self._target, url=self._target.url.with_key(self._target.url.key + name))
+        placement = Placement.below(self._source, self._target, meta)
         try:
-            await self._check_name(name, meta, target)
-            if meta.key.endswith("/"):
-                await self._copy_directory(source, target, meta.size)
-            else:
-                await self._copy_blob(source, target)
+            await place(placement, self._options, self._means)
         except BlobError as error:
             self._failed += 1
             self._serious += not isinstance(error, AlreadyExists)
             if len(self._failures) < _FAILURES_KEPT:
-                self._failures.append((str(source.url), str(target.url), error))
+                ends = placement.source.url, placement.target.url
+                self._failures.append((str(ends[0]), str(ends[1]), error))
 
     def raise_failures(self) -> None:
         """Raise one error for all that failed, if anything did."""
@@ -190,48 +184,3 @@ class _Tree:
         error = CopyIncomplete(message, url=self._target.url, operation="copytree")
         error.failures, error.failed = tuple(self._failures), self._failed
         raise error from first
-
-    async def _copy_blob(self, source: End, target: End) -> None:
-        await copy(source, target, self._options, self._means)
-
-    async def _copy_directory(self, source: End, target: End, size: int) -> None:
-        """Keep a marker as it is among stores of keys; to and from the disk, make an empty one.
-
-        Raises:
-            IsDirectory: The marker holds bytes, and a directory of the disk cannot.
-        """
-        if not target.url.key:
-            return  # the root of a bucket needs no marker
-        if target.driver.capabilities.directories:
-            if size:
-                message = f"copy of {source.url}: {size} bytes have no place in a directory"
-                raise IsDirectory(message, url=source.url, operation="copy")
-            await target.driver.put(target.url.key, b"", PutOptions(mode=Overwrite()))
-            return
-        with contextlib.suppress(AlreadyExists):  # it is as good as a new one
-            if source.driver.capabilities.directories:
-                await target.driver.put(target.url.key, b"", self._options)
-            else:
-                await self._copy_blob(source, target)
-
-    async def _check_name(self, name: str, meta: BlobMeta, target: End) -> None:
-        """Refuse what has no place in the destination, or no content to copy.
-
-        Raises:
-            InvalidUrl: As a path the name would lead elsewhere, maybe out of the destination.
-            Unsupported: It is a special file, or a link to a directory or to nothing.
-        """
-        if target.driver.capabilities.local_paths:
-            parts = name.removesuffix("/").split("/") if name else []
-            if any(part in ("", ".", "..") or _UNUSABLE & {*part} for part in parts):
-                message = f"copy to {target.url}: {name!r} is no path below the destination"
-                raise InvalidUrl(message, url=target.url, operation="copy")
-        if not self._source.driver.capabilities.local_paths or meta.version is not None:
-            return
-        if not meta.key.endswith("/"):
-            message = f"copy of {meta.key}: it is neither a file nor leads to one"
-            raise Unsupported(message, url=meta.key, operation="copy")
-        is_link = await asyncio.to_thread(os.path.islink, meta.key.rstrip("/"))
-        if is_link and name:  # the source itself may be one
-            message = f"copy of {meta.key}: links to directories are not followed; copy the other"
-            raise Unsupported(message, url=meta.key, operation="copy")

@@ -1,0 +1,1 @@
+"""One module a command, named like it: `configure` adds its options, `run` does it."""

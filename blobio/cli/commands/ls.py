@@ -1,0 +1,154 @@
+"""`blobio ls`: list one level of a bucket or directory, or with `-R` all that is below it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+
+from blobio.cli.exits import Exit
+from blobio.cli.names import has_wildcards
+from blobio.cli.output import Output, human_size, timestamp
+from blobio.cli.session import Session
+from blobio.core.globbing import scan_glob
+from blobio.core.listing import is_file, pages, scan
+from blobio.core.metadata import to_stat
+from blobio.drivers.base import Driver
+from blobio.entries import DirEntry, Stat
+from blobio.errors import BlobError, NotFound
+from blobio.url import BlobUrl
+
+__all__ = ["configure", "run"]
+
+
+class _Line(NamedTuple):
+    name: str
+    url: str
+    stat: Stat | None
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = "List names relative to what was asked for; directories end in /."
+    parser.add_argument("urls", nargs="+", metavar="URL", help="a directory, bucket, blob or glob")
+    parser.add_argument("-l", "--long", action="store_true", help="size, time and name")
+    parser.add_argument("-R", "--recursive", action="store_true", help="all that is below")
+    parser.add_argument("-H", "--human", action="store_true", help="sizes as 1.5 MiB, with -l")
+    parser.add_argument("--absolute", action="store_true", help="print full URLs and paths")
+    parser.add_argument(
+        "--sort", choices=("name", "size", "mtime"), help="sort; holds the whole listing in memory"
+    )
+    parser.add_argument("-F", "--no-glob", action="store_true", help="* ? [ { are no wildcards")
+
+
+async def run(args: argparse.Namespace, session: Session) -> Exit:
+    """List what was asked for; a name that is not there does not keep others from being listed."""
+    for word in args.urls:
+        try:
+            await _list(word, args, session)
+        except BlobError as error:
+            session.fail(error, src=word)
+    return session.account.code
+
+
+async def _list(word: str, args: argparse.Namespace, session: Session) -> None:
+    kept: list[_Line] = []
+    async for lines in _lines(word, args, session):
+        if args.sort:
+            kept += lines
+            continue
+        for line in lines:
+            _show(line, args, session.output)
+        session.output.flush()  # a page at a time, for who reads along
+    if args.sort:
+        for line in sorted(kept, key=_KEYS[args.sort]):
+            _show(line, args, session.output)
+    session.account.add(0)
+
+
+_KEYS = {
+    "name": lambda line: line.name,
+    "size": lambda line: -line.stat.size if line.stat else 1,
+    "mtime": lambda line: -line.stat.mtime if line.stat else 1,
+}
+
+
+async def _lines(
+    word: str, args: argparse.Namespace, session: Session
+) -> AsyncGenerator[list[_Line], None]:
+    """Yield what a word means, a page at a time."""
+    driver, url = session.context.stores.place(word)
+    if not args.no_glob and has_wildcards(word, driver.capabilities):
+        async for lines in _matches(word, session):
+            yield lines
+        return
+    blob = await is_file(driver, url)
+    if blob:
+        yield [_Line(word, str(url), to_stat(await driver.head(url.key)))]
+    if driver.capabilities.directories and blob:
+        return
+    if not args.recursive:
+        with contextlib.suppress(*((NotFound,) if blob else ())):
+            async for entries in scan(driver, url):
+                yield [_of_entry(entry, entry.name) for entry in entries]
+        return
+    if not blob:
+        await _require(session, word)
+    async for lines in _below(driver, url.as_directory):
+        yield lines
+
+
+async def _matches(word: str, session: Session) -> AsyncGenerator[list[_Line], None]:
+    driver, url = session.context.stores.pattern(word)
+    found = False
+    async for entries in scan_glob(driver, url, parallel=False):
+        found = True
+        yield [_of_entry(entry, entry.path) for entry in entries]
+    if not found:
+        message = f"{word}: nothing matches"
+        raise NotFound(message, url=url, operation="list")
+
+
+async def _below(driver: Driver, root: BlobUrl) -> AsyncGenerator[list[_Line], None]:
+    async for page in pages(driver, root.key):
+        yield [
+            _Line(meta.key[len(root.key) :], str(root.with_key(meta.key)), to_stat(meta))
+            for meta in page.blobs
+            if meta.key != root.key
+        ]
+
+
+async def _require(session: Session, word: str) -> None:
+    if not await session.context.isdir(word):
+        url = BlobUrl.parse(word)
+        message = f"{word}: no such blob or directory"
+        raise NotFound(message, url=url, operation="list")
+
+
+def _of_entry(entry: DirEntry, name: str) -> _Line:
+    slash = "/" if entry.is_dir else ""
+    return _Line(name + slash, entry.path + slash, entry.stat)
+
+
+def _show(line: _Line, args: argparse.Namespace, output: Output) -> None:
+    name = line.url if args.absolute else line.name
+    stat = line.stat
+    text = name
+    if args.long:
+        size = ("" if stat is None else human_size(stat.size)) if args.human else _digits(stat)
+        time = "" if stat is None else timestamp(stat.mtime)
+        text = f"{size:>12}  {time:20}  {name}"
+    output.record(
+        "entry",
+        text,
+        src=line.url,
+        size=None if stat is None else stat.size,
+        mtime=None if stat is None else timestamp(stat.mtime),
+        etag=None if stat is None else stat.version,
+        hash={"md5": stat.md5} if stat and stat.md5 else None,
+    )
+
+
+def _digits(stat: Stat | None) -> str:
+    return "" if stat is None else str(stat.size)

@@ -1,0 +1,39 @@
+"""`blobio mv`: copy as `cp` does, and remove each source once its copy is there and verified."""
+
+from __future__ import annotations
+
+import argparse
+
+from blobio.cli.copies import Copier, add_copying
+from blobio.cli.exits import Exit, Stop
+from blobio.cli.session import Session
+from blobio.core.copying import move
+from blobio.core.placing import Placement, place, require_usable
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and add its options."""
+    parser.description = "Move to an exact name, or below a directory: see `blobio cp --help`."
+    add_copying(parser)
+
+
+async def run(args: argparse.Namespace, session: Session) -> Exit:
+    """Move all sources; what fails is named and stays where it is, and the rest is moved."""
+    if "-" in [*args.sources, args.target]:
+        raise Stop(Exit.USAGE, "mv cannot move from or to a pipe; use cp")
+    copier = Copier(args, session)
+
+    async def transfer(placement: Placement) -> None:
+        options = await copier.options(placement)
+        if placement.meta.key.endswith("/"):
+            await place(placement, options, session.context.means)
+            (result,) = await placement.source.driver.delete([placement.meta.key])
+            if result.error is not None:
+                raise result.error
+            return
+        require_usable(placement.name, placement.target)
+        await move(placement.source, placement.target, options, session.context.means)
+
+    return await copier.run(transfer)

@@ -1,0 +1,271 @@
+"""What `cp` and `mv` share: their options, where each source goes, and under which condition."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+from typing import final
+
+from blobio.cli import streams
+from blobio.cli.exits import Exit, Stop
+from blobio.cli.names import names_directory
+from blobio.cli.options import add_selection
+from blobio.cli.output import Value
+from blobio.cli.session import Session
+from blobio.cli.sources import Found, Sources
+from blobio.core.copying import End
+from blobio.core.metadata import to_stat
+from blobio.core.placing import Placement
+from blobio.errors import NotFound
+from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
+
+__all__ = ["Copier", "add_copying"]
+
+
+def add_copying(parser: argparse.ArgumentParser) -> None:
+    """Add the names and options of a command that copies."""
+    parser.add_argument("sources", nargs="+", metavar="SRC", help="a blob, a glob, a tree with -r")
+    parser.add_argument("target", metavar="DST", help="an exact name, or a directory: x/")
+    parser.add_argument("-r", "--recursive", action="store_true", help="take directories whole")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument(
+        "--flatten", action="store_true", help="put all blobs right below DST, without directories"
+    )
+    parser.add_argument("--content-type", metavar="TYPE", help="instead of that of the source")
+    parser.add_argument(
+        "--metadata", action="append", default=[], metavar="NAME=VALUE", help="set besides"
+    )
+    conditions = parser.add_argument_group("conditions").add_mutually_exclusive_group()
+    conditions.add_argument(
+        "--if-absent", action="store_true", help="only where nothing is; else exit 6"
+    )
+    conditions.add_argument(
+        "--if-match", metavar="VERSION", help="only over this version; else exit 6"
+    )
+    conditions.add_argument(
+        "--if-newer", action="store_true", help="skip what is as new at DST; decided without races"
+    )
+    conditions.add_argument(
+        "--if-changed", action="store_true", help="skip what has the same size and checksum"
+    )
+    add_selection(parser)
+
+
+class _Skip(Exception):
+    """This source need not be copied; says why."""
+
+
+Transfer = Callable[[Placement], Awaitable[None]]
+
+
+@final
+class Copier:
+    """The copies of one command.
+
+    Args:
+        args: What `add_copying` asked for.
+        session: Where results go.
+
+    Raises:
+        Stop: The options go together in no way.
+    """
+
+    def __init__(self, args: argparse.Namespace, session: Session) -> None:
+        self._args = args
+        self._session = session
+        self._sources = Sources(session, args)
+        self._metadata = _metadata(args.metadata)
+        self._taken: dict[str, str] = {}  # relative name -> source, with --flatten
+
+    async def run(self, transfer: Transfer) -> Exit:
+        """Find the sources and hand each to `transfer` with its place; return the exit code."""
+        args = self._args
+        if "-" in args.sources:
+            return await self._upload()
+        if args.target == "-":
+            return await self._download()
+        target = await self._root()
+
+        async def attempt(placement: Placement) -> None:
+            await self._attempt(placement, transfer)
+
+        found = self._placements(target)
+        if args.flatten:
+            found = _all_of([placement async for placement in found])  # find collisions first
+        async with contextlib.aclosing(found):
+            await self._session.each(attempt, found, _ends)
+        return self._session.account.code
+
+    async def options(self, placement: Placement) -> PutOptions:
+        """Return how to write: the condition is the store's to decide, whatever was looked at.
+
+        Raises:
+            _Skip: The destination is as new, or the same.
+        """
+        return PutOptions(
+            mode=await self._mode(placement),
+            content_type=self._args.content_type,
+            metadata=self._metadata,
+        )
+
+    async def _mode(self, placement: Placement) -> WriteMode:
+        args = self._args
+        if args.if_absent:
+            return CreateOnly()
+        if args.if_match:
+            return ReplaceIf(Version(args.if_match))
+        if not (args.if_newer or args.if_changed) or placement.name.endswith("/"):
+            return PutOptions().mode
+        try:
+            there = await placement.target.driver.head(placement.target.url.key)
+        except NotFound:
+            able = placement.target.driver.capabilities.create_only
+            return CreateOnly() if able else PutOptions().mode
+        if args.if_newer and to_stat(placement.meta).mtime <= to_stat(there).mtime:
+            raise _Skip("not newer")
+        if args.if_changed and await _same(placement, there):
+            raise _Skip("not changed")
+        able = placement.target.driver.capabilities.replace_if
+        return ReplaceIf(there.version) if able and there.version else PutOptions().mode
+
+    async def _root(self) -> tuple[End, bool]:
+        """Return the destination, and whether it is a directory.
+
+        Raises:
+            Stop: It is written as one blob and several may come, or as what it cannot be.
+        """
+        args = self._args
+        driver, url = self._session.context.stores.locate(args.target)
+        if not args.target:
+            raise Stop(Exit.USAGE, "an empty destination names nothing")
+        is_directory = names_directory(args.target)
+        if not is_directory and driver.capabilities.local_paths:
+            is_directory = await asyncio.to_thread(os.path.isdir, url.key)
+        needs_directory = len(args.sources) > 1 or not self._sources.is_plain(args.sources[0])
+        if needs_directory and not is_directory:
+            message = (
+                f"{args.target} is the name of one blob, and several may be copied to it; "
+                f"{args.target}/ is a directory"
+            )
+            raise Stop(Exit.USAGE, message)
+        if is_directory and args.if_match:
+            raise Stop(Exit.USAGE, "--if-match needs one source and an exact name to copy it to")
+        return End(driver, url.as_directory if is_directory else url), is_directory
+
+    async def _placements(self, root: tuple[End, bool]) -> AsyncGenerator[Placement, None]:
+        target, is_directory = root
+        async with contextlib.aclosing(self._sources.find(self._args.sources)) as found:
+            async for source in found:
+                name = source.name
+                if self._args.flatten:
+                    if name.endswith("/"):
+                        continue
+                    name = name.rpartition("/")[2]
+                    self._claim(name, source)
+                place = replace(target, url=target.url.with_key(target.url.key + name))
+                placed = Placement(source.end, place if is_directory else target, name, source.meta)
+                yield placed
+
+    def _claim(self, name: str, source: Found) -> None:
+        url = str(source.end.url)
+        other = self._taken.setdefault(name, url)
+        if other != url:
+            message = f"--flatten: {other} and {url} would both become {name}; nothing was copied"
+            raise Stop(Exit.USAGE, message)
+
+    async def _attempt(self, placement: Placement, transfer: Transfer) -> None:
+        if placement.source.url == placement.target.url:
+            message = f"{placement.source.url} is its own destination"
+            raise Stop(Exit.USAGE, message)
+        start = time.monotonic()
+        status, reason = "done", None
+        try:
+            if self._args.dry_run:
+                await self.options(placement)
+                status = "planned"
+            else:
+                await transfer(placement)
+        except _Skip as skip:
+            status, reason = "skipped", str(skip)
+        self._session.account.add(placement.meta.size)
+        verb = {"done": "", "planned": "would ", "skipped": "skipped "}[status]
+        ends = _ends(placement)
+        note = f" ({reason})" if reason else ""
+        self._session.output.record(
+            "result",
+            f"{verb}{self._args.command} {ends['src']} {ends['dst']}{note}",
+            **ends,
+            size=placement.meta.size,
+            status=status,
+            reason=reason,
+            ms=round((time.monotonic() - start) * 1000),
+        )
+        self._session.output.flush()
+
+    async def _upload(self) -> Exit:
+        args = self._args
+        if args.sources != ["-"] or args.target == "-" or names_directory(args.target):
+            raise Stop(Exit.USAGE, "stdin is one source and needs the exact name of a blob")
+        if args.if_newer or args.if_changed:
+            raise Stop(Exit.USAGE, "stdin has neither a time nor a size to compare")
+        stores = self._session.context.stores
+        driver, url = stores.blob(args.target, "write")
+        end = End(driver, url)
+        meta = BlobMeta(key="", size=0, mtime=time.time(), ctime=time.time())
+        options = await self.options(Placement(end, end, url.name, meta))
+        if args.dry_run:
+            self._session.output.record(
+                "result", f"would cp - {url}", dst=str(url), status="planned"
+            )
+            return Exit.DONE
+        size, result = await streams.upload(stores.writer(args.target, options))
+        self._session.output.record(
+            "result",
+            f"cp - {url}",
+            dst=str(url),
+            size=size,
+            etag=result.version,
+            status="done",
+        )
+        return Exit.DONE
+
+    async def _download(self) -> Exit:
+        context = self._session.context
+        async with contextlib.aclosing(self._sources.find(self._args.sources)) as found:
+            async for source in found:
+                reader = await context.stores.open_reader(str(source.end.url))
+                size = await streams.download(reader, context.config, self._session.output)
+                self._session.account.add(size)
+        return self._session.account.code
+
+
+async def _same(placement: Placement, there: BlobMeta) -> bool:
+    """Compare sizes, then the checksum that both stores hold; without a common one they differ."""
+    if placement.meta.size != there.size:
+        return False
+    here = await placement.source.driver.head(placement.source.url.key)
+    pairs = ((here.md5, there.md5), (here.crc32c, there.crc32c))
+    common = [one == other for one, other in pairs if one is not None and other is not None]
+    return bool(common) and all(common)
+
+
+def _metadata(words: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    if wrong := next((word for word, pair in zip(words, pairs, strict=True) if not pair[1]), None):
+        message = f"--metadata {wrong}: NAME=VALUE is needed"
+        raise Stop(Exit.USAGE, message)
+    return {name.lower(): value for name, _, value in pairs}
+
+
+def _ends(placement: Placement) -> dict[str, Value]:
+    return {"src": str(placement.source.url), "dst": str(placement.target.url)}
+
+
+async def _all_of(placements: list[Placement]) -> AsyncGenerator[Placement, None]:
+    for placement in placements:
+        yield placement

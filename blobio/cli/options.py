@@ -1,0 +1,111 @@
+"""The options that all commands share, and the settings they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from typing import Final
+
+from blobio.config import MIB, Config
+
+__all__ = ["add_common", "add_selection", "config_from", "positive", "size_bytes"]
+
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        message = f"{text!r} is not a whole number of at least 1"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def size_bytes(text: str) -> int:
+    """Parse a number of bytes: `1048576`, `1024k`, `1M`, `1MiB`, all in powers of 1,024."""
+    number = text.strip().lower().removesuffix("ib").removesuffix("b")
+    unit = number[-1:] if number[-1:] in ("k", "m", "g", "t") else ""
+    try:
+        value = int(float(number.removesuffix(unit)) * _UNITS[unit])
+    except (ValueError, OverflowError):
+        value = -1
+    if value < 0:
+        message = f"{text!r} is not a size such as 1048576, 512k or 1.5GiB"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes."""
+    group = parser.add_argument_group("options of all commands")
+    group.add_argument("--json", action="store_true", help="print records as lines of JSON")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
+    group.add_argument(
+        "-j", "--jobs", type=positive, default=32, metavar="N", help="items at once (%(default)s)"
+    )
+    group.add_argument(
+        "--max-memory",
+        type=size_bytes,
+        metavar="SIZE",
+        help="most bytes held by transfers (a quarter of the memory, at most 2 GiB)",
+    )
+    group.add_argument(
+        "--part-size", type=size_bytes, metavar="SIZE", help="bytes of a part (8 MiB)"
+    )
+    group.add_argument(
+        "--retries", type=int, metavar="N", help="attempts after the first of a request (7)"
+    )
+    group.add_argument("--anonymous", action="store_true", help="use no credentials")
+    group.add_argument("--endpoint", metavar="URL", help="an S3 or Google endpoint of your own")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add what says which blobs a command is about."""
+    group = parser.add_argument_group("selection")
+    group.add_argument(
+        "-F", "--no-glob", action="store_true", help="take * ? [ { in names as they are"
+    )
+    group.add_argument(
+        "--include", action="append", default=[], metavar="GLOB", help="only these relative names"
+    )
+    group.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB", help="not these; wins"
+    )
+
+
+def config_from(args: argparse.Namespace) -> Config:
+    """Return the environment's settings with those of the command line on top."""
+    config = Config.from_env()
+    if args.endpoint:
+        config = replace(
+            config,
+            s3=replace(config.s3, endpoint_url=args.endpoint),
+            gcs=replace(config.gcs, endpoint_url=args.endpoint),
+        )
+    if args.anonymous:
+        config = replace(
+            config,
+            s3=replace(config.s3, anonymous=True),
+            gcs=replace(config.gcs, anonymous=True),
+            azure=replace(config.azure, anonymous=True),
+        )
+    if args.retries is not None:
+        config = replace(config, retry=replace(config.retry, attempts=args.retries + 1))
+    if args.part_size is not None:
+        config = replace(
+            config,
+            read=replace(config.read, part_bytes=args.part_size),
+            write=replace(config.write, part_bytes=args.part_size),
+        )
+    return replace(config, memory_bytes=args.max_memory or _memory_cap())
+
+
+def _memory_cap() -> int:
+    """A quarter of the machine's memory, at most 2 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(64 * MIB, min(total // 4, 2048 * MIB))

@@ -1,0 +1,70 @@
+"""What a command works with: the context, the output, and the account of what became of things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import TypeVar, final
+
+from blobio.aio import AsyncContext
+from blobio.cli.exits import Account, Stop
+from blobio.cli.output import Output, Value
+from blobio.core.flow import unordered_map
+from blobio.errors import BlobError
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+@final
+class Session:
+    """One run of one command.
+
+    Attributes:
+        context: Reaches all stores.
+        output: Prints.
+        account: Makes the exit code.
+        jobs: Most items at once.
+    """
+
+    def __init__(self, context: AsyncContext, output: Output, *, jobs: int) -> None:
+        self.context = context
+        self.output = output
+        self.account = Account()
+        self.jobs = jobs
+
+    def fail(self, error: BaseException, **fields: Value) -> None:
+        """Report an item that failed; the command goes on."""
+        self.account.fail(error)
+        self.output.error(error, **fields)
+
+    async def each(
+        self,
+        work: Callable[[T], Awaitable[None]],
+        items: AsyncIterable[T],
+        describe: Callable[[T], dict[str, Value]],
+    ) -> None:
+        """Do `work` on all items, `jobs` at once; one that fails does not keep the others from it.
+
+        Args:
+            work: Raises `BlobError`, `OSError` or `Stop` for an item that failed.
+            items: Asked for the next one while others are worked on.
+            describe: The fields of an error's record.
+        """
+
+        async def attempt(item: T) -> None:
+            try:
+                await work(item)
+            except (BlobError, OSError, Stop) as error:
+                if isinstance(error, BrokenPipeError) and not isinstance(error, BlobError):
+                    raise  # it is ours: nobody reads the results any more
+                self.fail(error, **describe(item))
+
+        async for _ in unordered_map(attempt, items, window=self.jobs):
+            pass
+
+
+async def iterate(items: list[T]) -> AsyncIterator[T]:
+    """Make a list what `Session.each` takes."""
+    for item in items:
+        yield item
