@@ -128,6 +128,7 @@ def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
     import asyncio
 
     from blobio.aio import AsyncContext
+    from blobio.cli.progress import Progress
     from blobio.cli.session import Session
 
     config = options.config_from(args)
@@ -138,8 +139,12 @@ def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
             task = asyncio.current_task()
             assert task is not None
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
-            async with AsyncContext(config) as context:
-                return await command.run(args, Session(context, output, jobs=args.jobs))
+            wanted = args.progress or (sys.stderr.isatty() and not (args.quiet or args.json))
+            with Progress.of(wanted=wanted, demanded=args.progress) as progress:
+                async with AsyncContext(config) as context:
+                    return await command.run(
+                        args, Session(context, output, progress, jobs=args.jobs)
+                    )
 
         try:
             return runner.run(work())

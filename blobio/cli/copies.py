@@ -18,10 +18,10 @@ from blobio.cli.options import add_selection
 from blobio.cli.output import Value
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
-from blobio.core.copying import End
+from blobio.core.copying import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
-from blobio.errors import NotFound
+from blobio.errors import BlobError, NotFound
 from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
 
 __all__ = ["Copier", "add_copying"]
@@ -60,7 +60,7 @@ class _Skip(Exception):
     """This source need not be copied; says why."""
 
 
-Transfer = Callable[[Placement], Awaitable[None]]
+Transfer = Callable[[Placement, Means], Awaitable[None]]
 
 
 @final
@@ -126,7 +126,7 @@ class Copier:
         except NotFound:
             able = placement.target.driver.capabilities.create_only
             return CreateOnly() if able else PutOptions().mode
-        if args.if_newer and to_stat(placement.meta).mtime <= to_stat(there).mtime:
+        if args.if_newer and not _newer(to_stat(placement.meta).mtime, to_stat(there).mtime):
             raise _Skip("not newer")
         if args.if_changed and await _same(placement, there):
             raise _Skip("not changed")
@@ -169,7 +169,9 @@ class Copier:
                     self._claim(name, source)
                 place = replace(target, url=target.url.with_key(target.url.key + name))
                 placed = Placement(source.end, place if is_directory else target, name, source.meta)
+                self._session.progress.found(placed.meta.size)
                 yield placed
+        self._session.progress.all_found()
 
     def _claim(self, name: str, source: Found) -> None:
         url = str(source.end.url)
@@ -184,12 +186,14 @@ class Copier:
             raise Stop(Exit.USAGE, message)
         start = time.monotonic()
         status, reason = "done", None
+        progress = self._session.progress
         try:
             if self._args.dry_run:
                 await self.options(placement)
                 status = "planned"
             else:
-                await transfer(placement)
+                with progress.item(str(placement.source.url), placement.meta.size) as moved:
+                    await transfer(placement, replace(self._session.context.means, moved=moved))
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)
@@ -238,10 +242,20 @@ class Copier:
         context = self._session.context
         async with contextlib.aclosing(self._sources.find(self._args.sources)) as found:
             async for source in found:
-                reader = await context.stores.open_reader(str(source.end.url))
-                size = await streams.download(reader, context.config, self._session.output)
-                self._session.account.add(size)
+                try:
+                    reader = await context.stores.open_reader(str(source.end.url))
+                    size = reader.size or 0
+                    await streams.download(reader, 0, size, context.config.read)
+                except BlobError as error:
+                    self._session.fail(error, src=str(source.end.url))
+                else:
+                    self._session.account.add(size)
         return self._session.account.code
+
+
+def _newer(mtime: float, other: float) -> bool:
+    """Compare times; of a store that tells whole seconds, in whole seconds."""
+    return (int(mtime) if other.is_integer() else mtime) > other
 
 
 async def _same(placement: Placement, there: BlobMeta) -> bool:

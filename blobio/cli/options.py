@@ -46,6 +46,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="print records as lines of JSON")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     group.add_argument(
+        "--progress", action="store_true", help="draw progress on stderr though it is no terminal"
+    )
+    group.add_argument(
         "-j", "--jobs", type=positive, default=32, metavar="N", help="items at once (%(default)s)"
     )
     group.add_argument(

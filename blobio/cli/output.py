@@ -90,11 +90,6 @@ class Output:
             self._say(f"blobio {self._operation}: {plain(text)}")
 
     @staticmethod
-    def data(block: bytes | memoryview) -> None:
-        """Write bytes to stdout as they are."""
-        sys.stdout.buffer.write(block)
-
-    @staticmethod
     def flush() -> None:
         """Hand on what was written.
 

@@ -8,6 +8,7 @@ from typing import TypeVar, final
 from blobio.aio import AsyncContext
 from blobio.cli.exits import Account, Stop
 from blobio.cli.output import Output, Value
+from blobio.cli.progress import Progress
 from blobio.core.flow import unordered_map
 from blobio.errors import BlobError
 
@@ -25,10 +26,14 @@ class Session:
         output: Prints.
         account: Makes the exit code.
         jobs: Most items at once.
+        progress: Draws how far transfers are, if anybody looks.
     """
 
-    def __init__(self, context: AsyncContext, output: Output, *, jobs: int) -> None:
+    def __init__(
+        self, context: AsyncContext, output: Output, progress: Progress, *, jobs: int
+    ) -> None:
         self.context = context
+        self.progress = progress
         self.output = output
         self.account = Account()
         self.jobs = jobs

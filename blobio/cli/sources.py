@@ -8,6 +8,8 @@ pattern, and the path below a tree.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -53,7 +55,8 @@ class Sources:
         session: Where failures go.
         args: `recursive`, `no_glob`, `include` and `exclude` are looked at.
         missing_ok: What is not there is no failure.
-        with_directories: Also find the directories of a tree that something lies in.
+        with_directories: What is found is to be removed: also the directories of a tree that
+            something lies in, and links to directories as such.
     """
 
     def __init__(
@@ -107,27 +110,35 @@ class Sources:
         if not word:
             message = "an empty name means nothing"
             raise NotFound(message, url=url, operation="head")
-        is_directory = not url.key or url.key.endswith("/")
-        if not is_directory:
-            try:
-                meta = await driver.head(url.key)
-            except IsDirectory:
-                is_directory = True
-            except (NotFound, NotDirectory):
-                if not self._recursive:
-                    raise
-                is_directory = True
-            else:
-                yield Found(End(driver, url), url.name, meta)
-                return
+        if found := await self._blob(driver, url):
+            yield found
+            return
         if not self._recursive:
             message = f"{word} is a directory; -r takes what is below it"
             raise Stop(Exit.USAGE, message)
-        name = "" if word.endswith("/") or not url.key else f"{url.name}/"
-        if url.name in (".", ".."):
-            name = ""
-        async for found in self._tree(End(driver, url.as_directory), name):
-            yield found
+        is_content = word.endswith("/") or url.name in ("", ".", "..")
+        name = "" if is_content else f"{url.name}/"
+        async for below in self._tree(End(driver, url.as_directory), name):
+            yield below
+
+    async def _blob(self, driver: Driver, url: BlobUrl) -> Found | None:
+        """Look for one blob; None for what can only be a directory.
+
+        Raises:
+            NotFound: Nothing has that name, and a directory is not wanted.
+        """
+        if not url.key or url.key.endswith("/"):
+            return None
+        try:
+            return Found(End(driver, url), url.name, await driver.head(url.key))
+        except IsDirectory:
+            if self._with_directories and await _is_link(driver, url):
+                return Found(End(driver, url), url.name, BlobMeta(url.key, 0, 0.0, 0.0))
+            return None
+        except (NotFound, NotDirectory):
+            if not self._recursive:
+                raise
+            return None
 
     async def _tree(self, root: End, name: str) -> AsyncGenerator[Found, None]:
         """Yield what lies below a directory, `name` in front of the relative names."""
@@ -155,6 +166,10 @@ class Sources:
                     continue
                 assert entry.stat is not None
                 yield Found(End(driver, url), url.key[start:], _meta(url.key, entry.stat))
+
+
+async def _is_link(driver: Driver, url: BlobUrl) -> bool:
+    return driver.capabilities.local_paths and await asyncio.to_thread(os.path.islink, url.key)
 
 
 async def _all_below(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:

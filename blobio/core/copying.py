@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import final
@@ -80,11 +80,13 @@ class Means:
         config: Sizes and windows.
         budget: Bounds the bytes in flight.
         uploads: Where a writer is entered while it has parts that may have to be taken back.
+        moved: Told of the bytes that pass through here, as they come; for a display of progress.
     """
 
     config: Config
     budget: ByteBudget
     uploads: set[PartWriter] = field(default_factory=set)
+    moved: Callable[[int], None] | None = None
 
 
 class Way(Enum):
@@ -201,7 +203,7 @@ async def _stream(
             blocks = _blocks(reader, meta.size, part, config.read.window, share)
         check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
         try:
-            result = await _pass_on(blocks, meta.size, writer, check)
+            result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)
         except BaseException:
             await writer.abort()
             raise
@@ -233,6 +235,17 @@ async def _pass_on(
                 last = block
     check.confirm_read()
     return await writer.finish(last)
+
+
+async def _told(
+    blocks: AsyncGenerator[Body, None], moved: Callable[[int], None] | None
+) -> AsyncGenerator[Body, None]:
+    """Tell of the blocks that go by."""
+    async with contextlib.aclosing(blocks):
+        async for block in blocks:
+            if moved is not None:
+                moved(len(block))
+            yield block
 
 
 def _blocks(

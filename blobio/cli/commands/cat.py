@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.options import size_bytes
 from blobio.cli.session import Session
 from blobio.cli.sources import Sources
-from blobio.cli.streams import blocks
+from blobio.cli.streams import download
 from blobio.errors import BlobError
 
 __all__ = ["configure", "run"]
@@ -47,9 +46,5 @@ async def _write(name: str, args: argparse.Namespace, session: Session) -> None:
     size = reader.size or 0
     start = max(0, size - args.tail) if args.tail is not None else min(args.offset, size)
     stop = size if args.count is None else min(size, start + args.count)
-    parts = blocks(reader, start, stop, session.context.config.read)
-    async with contextlib.aclosing(parts) as blocks_in_order:
-        async for block in blocks_in_order:
-            await asyncio.to_thread(session.output.data, block)
-    session.output.flush()
+    await download(reader, start, stop, session.context.config.read)
     session.account.add(stop - start)

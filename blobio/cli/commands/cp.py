@@ -11,6 +11,7 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit
 from blobio.cli.session import Session
+from blobio.core.copying import Means
 from blobio.core.placing import Placement, place
 
 __all__ = ["configure", "run"]
@@ -29,7 +30,7 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Copy all sources; what fails is named, and the rest is copied."""
     copier = Copier(args, session)
 
-    async def copy(placement: Placement) -> None:
-        await place(placement, await copier.options(placement), session.context.means)
+    async def copy(placement: Placement, means: Means) -> None:
+        await place(placement, await copier.options(placement), means)
 
     return await copier.run(copy)

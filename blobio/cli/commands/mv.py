@@ -7,7 +7,7 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.session import Session
-from blobio.core.copying import move
+from blobio.core.copying import Means, move
 from blobio.core.placing import Placement, place, require_usable
 
 __all__ = ["configure", "run"]
@@ -25,15 +25,15 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
         raise Stop(Exit.USAGE, "mv cannot move from or to a pipe; use cp")
     copier = Copier(args, session)
 
-    async def transfer(placement: Placement) -> None:
+    async def transfer(placement: Placement, means: Means) -> None:
         options = await copier.options(placement)
         if placement.meta.key.endswith("/"):
-            await place(placement, options, session.context.means)
+            await place(placement, options, means)
             (result,) = await placement.source.driver.delete([placement.meta.key])
             if result.error is not None:
                 raise result.error
             return
         require_usable(placement.name, placement.target)
-        await move(placement.source, placement.target, options, session.context.means)
+        await move(placement.source, placement.target, options, means)
 
     return await copier.run(transfer)

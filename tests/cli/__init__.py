@@ -1,0 +1,1 @@
+"""The `blobio` command, as a user types it, on real servers."""
