@@ -7,6 +7,7 @@ left is given, since it would be wrong. Large files that are on their way have a
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Self, final
@@ -146,5 +147,6 @@ def _bars() -> Bars:
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
-        transient=True,
+        transient=sys.stderr.isatty(),  # elsewhere one line stays, at the end
+        redirect_stdout=sys.stdout.isatty(),  # results must not go to stderr
     )
