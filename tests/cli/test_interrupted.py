@@ -1,0 +1,90 @@
+"""A copy of 200 files that is stopped anywhere, by anything, and run again: the tree is exact."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pytest
+
+from tests.cli.conftest import Run
+
+Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
+
+FILES: Final = 200
+ENDS: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
+
+stores = pytest.mark.parametrize("store", ["moto"])
+signals = pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
+
+
+def make_files(directory: Path) -> dict[str, bytes]:
+    """Write 200 files of up to 20,000 bytes; return what they are."""
+    draw = random.Random(7)  # noqa: S311 - no secret
+    files = {f"{n % 7}/{n:03}": draw.randbytes(draw.randrange(20_000)) for n in range(FILES)}
+    for name, data in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return files
+
+
+def files_below(directory: Path) -> dict[str, bytes]:
+    """Return all files below a directory, whatever their names are."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def stop_after(process: subprocess.Popen[bytes], results: int, number: signal.Signals) -> int:
+    """Send a signal once so many results were printed; return the exit code."""
+    assert process.stdout is not None
+    for _ in range(results):
+        assert process.stdout.readline()
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+@stores
+@signals
+@pytest.mark.parametrize("results", [1, 100])
+def test_an_upload_that_was_stopped_is_completed_by_the_next(
+    start: Start, run: Run, root: str, number: signal.Signals, results: int
+) -> None:
+    files = make_files(Path("d"))
+
+    code = stop_after(start("cp", "-r", "d/", root), results, number)
+    again = run("cp", "-r", "d/", root)
+
+    assert code in {ENDS[number], 0}  # 0: it was faster than the signal
+    assert again.code == 0
+    assert run("cp", "-r", root, "back/").code == 0
+    assert files_below(Path("back")) == files
+
+
+@stores
+@signals
+@pytest.mark.parametrize("results", [1, 100])
+def test_a_download_that_was_stopped_leaves_whole_files_only(
+    start: Start, run: Run, root: str, number: signal.Signals, results: int
+) -> None:
+    files = make_files(Path("d"))
+    run("cp", "-r", "d/", root)
+
+    code = stop_after(start("cp", "-r", root, "back/"), results, number)
+
+    assert code in {ENDS[number], 0}
+    there = files_below(Path("back"))
+    if number is signal.SIGKILL:  # nobody was left to remove what listings do not show
+        there = {name: data for name, data in there.items() if "/.blobio-" not in name}
+    assert there.items() <= files.items()
+    assert len(there) >= results
+    assert run("cp", "-r", root, "back/").code == 0
+    assert files_below(Path("back")) == files
