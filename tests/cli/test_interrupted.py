@@ -24,7 +24,7 @@ signals = pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name
 
 def make_files(directory: Path) -> dict[str, bytes]:
     """Write 200 files of up to 20,000 bytes; return what they are."""
-    draw = random.Random(7)  # noqa: S311 - no secret
+    draw = random.Random(7)
     files = {f"{n % 7}/{n:03}": draw.randbytes(draw.randrange(20_000)) for n in range(FILES)}
     for name, data in files.items():
         path = directory / name
