@@ -9,6 +9,7 @@ Nothing found is an error, never an anonymous request: that has to be asked for.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
 
 from blobio.config import GcsConfig, HttpConfig
-from blobio.drivers.gcs.keyfiles import from_file
+from blobio.drivers.gcs.keyfiles import check_file, from_file
 from blobio.errors import InvalidConfig, Unauthenticated, Unsupported, redact
 from blobio.transport.message import Request
 from blobio.transport.signing import SingleFlight
@@ -212,11 +213,14 @@ class _Source:
 
 def _load(config: GcsConfig, request: AuthRequest) -> google.auth.credentials.Credentials:
     import google.auth
-    from google.auth import impersonated_credentials
+    from google.auth import environment_vars, impersonated_credentials
 
     if config.credentials_file is not None:
         found: object = from_file(config.credentials_file, SCOPE)
     else:
+        # Looking for the project, google-auth may send a token before it returns the credentials.
+        if path := os.environ.get(environment_vars.CREDENTIALS):
+            check_file(path)
         found, _ = google.auth.default(scopes=[SCOPE], request=request)
     if config.impersonate is not None:
         found = impersonated_credentials.Credentials(
