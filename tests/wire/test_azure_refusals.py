@@ -41,8 +41,12 @@ async def call(driver: Driver, verb: str) -> None:
             raise result.error
 
 
-def settings(server: StrictAzure, **credentials: str) -> Config:
-    azure = AzureConfig(endpoint_url=server.url + "/{account}", **credentials)
+def settings(server: StrictAzure, *, account_key: str = "", sas_token: str = "") -> Config:
+    azure = AzureConfig(
+        endpoint_url=server.url + "/{account}",
+        account_key=account_key or None,
+        sas_token=sas_token or None,
+    )
     return Config(azure=azure, retry=FAST)
 
 
