@@ -168,7 +168,9 @@ class AzureDriver:
             target=self._container,
             key=key,
             source=pinned,
-            url=await self._readable_url(container, urls, source.key),
+            url=await self._readable_url(
+                container, urls, source.key, in_blocks=pinned.goes_in_blocks(self._limits)
+            ),
             options=options,
             limits=self._limits,
         )
@@ -228,11 +230,15 @@ class AzureDriver:
             self._source = (authority, container, UrlSigner(container))
         return self._source[1], self._source[2]
 
-    async def _readable_url(self, source: Container, urls: UrlSigner, key: str) -> str:
+    async def _readable_url(
+        self, source: Container, urls: UrlSigner, key: str, *, in_blocks: bool
+    ) -> str:
         """Return a URL by which the service can read a source.
 
-        Within an account a key or a token opens the source as well as the destination. From
-        another account it takes a SAS, made for an hour, or that of the settings.
+        Within an account a key or a token opens the source of Copy Blob as well as the destination.
+        From another account, and for blocks, it takes a SAS, made for an hour, or that of the
+        settings: https://learn.microsoft.com/rest/api/storageservices/put-block-from-url, which is
+        from the reference.
         """
         url = source.place.blob_url(key)
         access = source.signer.access
@@ -240,7 +246,8 @@ class AzureDriver:
             return f"{url}?{access.query}"
         is_near = source.place.endpoint == self._container.place.endpoint
         own = self._container.signer.access
-        if isinstance(access, Anonymous) or (is_near and not isinstance(own, Sas | Anonymous)):
+        opens_both = is_near and not isinstance(own, Sas | Anonymous)
+        if isinstance(access, Anonymous) or (opens_both and not in_blocks):
             return url
         return (await urls.sign(key, "GET", _COPY_URL_S)).url
 
