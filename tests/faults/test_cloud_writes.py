@@ -228,6 +228,35 @@ async def test_row_32_write_cancelled_while_a_part_is_sent_leaves_nothing(
     assert published or cloud.stored() == OLD
 
 
+def test_rule_07_source_that_is_changed_while_it_is_moved_is_not_removed(cloud: Cloud) -> None:
+    """The store itself compares, so even the last moment counts."""
+    cloud.put(DATA)
+
+    def change(request: Received, forward: Forward) -> Reply:
+        cloud.put(OTHER)
+        return forward(request)
+
+    cloud.breaks(change, method="DELETE", path=r"/blob(?:-\d+)?(?:$|\?)")
+    with Context(cloud.config) as context, pytest.raises(VersionMismatch):
+        context.move(cloud.url, f"{cloud.url}-moved")
+
+    assert cloud.stored() == OTHER
+
+
+@LOST
+def test_rule_07_removal_after_a_move_whose_reply_is_lost_is_a_success(
+    cloud: Cloud, lost: Action
+) -> None:
+    cloud.put(DATA)
+    cloud.breaks(lost, method="DELETE", path=r"/blob(?:-\d+)?(?:$|\?)")
+
+    with Context(cloud.config) as context:
+        context.move(cloud.url, f"{cloud.url}-moved")
+        assert context.read_bytes(f"{cloud.url}-moved") == DATA
+
+    assert cloud.stored() is None
+
+
 LOSSES = (AlreadyExists, VersionMismatch, Conflict, UploadLost)
 
 
