@@ -82,14 +82,18 @@ class GoogleSigner:
         if self._config.anonymous:
             return request
         token = self._config.access_token or await self._flight.get()
-        return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
+        headers = {**request.headers, "authorization": f"Bearer {token}"}
+        return replace(request, headers=headers, credential=token)
 
-    async def refresh(self) -> None:
+    async def refresh(self, failed: object = None) -> None:
         """Drop the token: the store called it expired.
 
         All requests in flight find that out at about the same time, so calls that follow within a
-        second do nothing: the first of them has brought a new one on its way.
+        second do nothing: the first of them has brought a new one on its way. Nor do those of
+        requests that were signed with an older token than the one at hand.
         """
+        if not self._flight.is_current(failed):
+            return
         now = self._clock()
         if self._refreshed_at is not None and 0 <= now - self._refreshed_at < _REFRESH_PAUSE_S:
             return
