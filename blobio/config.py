@@ -317,7 +317,8 @@ class Config:
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
         cache_bytes: Bound of a `cache_dir`, least recently used copies go first; None for none.
-        output_az_paths: Print Azure URLs as `az://`; False prints the https form.
+        output_az_paths: Listings, walks and globs yield Azure paths as `az://`; False yields
+            `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
         on_event: Called with one `Event` for every attempt of every request.
     """

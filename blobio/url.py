@@ -107,6 +107,14 @@ class BlobUrl:
         return f"{self.scheme}://{self.authority}/{self.key}"
 
     @property
+    def root_as_https(self) -> tuple[str, str] | None:
+        """How all URLs of this Azure container start, here and in https; None for another store."""
+        if self.scheme != "az":
+            return None
+        account, _, container = self.authority.partition("/")
+        return f"az://{self.authority}", f"https://{account}{_AZURE_HOST}/{container}"
+
+    @property
     def name(self) -> str:
         """The part of the key after its last `/`: `""` for a key that ends in `/`."""
         return self.key.rpartition("/")[2]

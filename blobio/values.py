@@ -345,6 +345,7 @@ class Capabilities:
         max_blob_bytes: Largest blob, or None if nobody knows.
         equal_parts: All parts of an upload but the last must be of one size.
         delete_tells_missing: `delete` reports keys that are not there.
+        conditional_delete: `delete` takes `if_version`, and the store itself decides.
         list_page_size: Most entries the store puts in a page.
     """
 
@@ -368,4 +369,5 @@ class Capabilities:
     max_blob_bytes: int | None = None
     equal_parts: bool = False
     delete_tells_missing: bool = False
+    conditional_delete: bool = False
     list_page_size: int = 1000

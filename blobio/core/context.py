@@ -15,6 +15,7 @@ from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
 from blobio.core.metadata import to_stat
 from blobio.core.opening import AsyncMode, Opening, open_blob
+from blobio.core.spelling import spell_entries, spelling_of
 from blobio.core.stores import Stores
 from blobio.entries import DirEntry, Stat
 from blobio.errors import IsDirectory, NotFound, VersionMismatch
@@ -164,8 +165,9 @@ class AsyncContext:
     ) -> AsyncIterator[list[DirEntry]]:
         """As `scandir`, a list of entries at a time."""
         driver, url = self.stores.place(path)
+        spelling = spelling_of(url, self.config)
         async for entries in listing.scan_shards(driver, url, shard_prefix_length):
-            yield entries
+            yield spell_entries(entries, spelling)
 
     async def scandir(
         self, path: PathLike, shard_prefix_length: int = 0
@@ -189,8 +191,13 @@ class AsyncContext:
     ) -> AsyncIterator[list[Walked]]:
         """As `walk`, a list of steps at a time."""
         driver, url = self.stores.place(top)
+        spelling = spelling_of(url, self.config)
         async for steps in listing.walk(driver, url, topdown=topdown, onerror=onerror):
-            yield steps
+            yield (
+                steps
+                if spelling is None
+                else [(spelling(at), dirs, files) for at, dirs, files in steps]
+            )
 
     async def walk(
         self,
@@ -215,8 +222,9 @@ class AsyncContext:
         found = globbing.scan_glob(
             driver, url, parallel=parallel, shard_prefix_length=shard_prefix_length
         )
+        spelling = spelling_of(url, self.config)
         async for entries in found:
-            yield entries
+            yield spell_entries(entries, spelling)
 
     async def scanglob(
         self, pattern: str, *, parallel: bool = False, shard_prefix_length: int = 0

@@ -25,7 +25,7 @@ from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
-from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported
+from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported, VersionMismatch
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
@@ -146,11 +146,12 @@ async def move(source: End, target: End, options: PutOptions, means: Means) -> N
     """Move one blob: a rename where both ends are on one disk, else a copy and then a removal.
 
     If the removal fails the blob is at both ends and the error says so; it is never at neither. A
-    move onto itself changes nothing.
+    move onto itself changes nothing. A source that is changed meanwhile is not removed.
 
     Raises:
         NotFound, IsDirectory: There is no such source.
         AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
+        VersionMismatch: The source was changed after the move began. Both blobs are there.
         Unsupported: The source can only be read; nothing was copied.
     """
     if not source.driver.capabilities.writable:
@@ -164,8 +165,22 @@ async def move(source: End, target: End, options: PutOptions, means: Means) -> N
     on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
     if all(on_disk) and await asyncio.to_thread(_rename, source.url, target.url, options):
         return
+    version = (await source.driver.head(source.url.key)).version
     await copy(source, target, options, means)
-    (result,) = await source.driver.delete([source.url.key])
+    await _remove_version(source, version)
+
+
+async def _remove_version(source: End, version: Version | None) -> None:
+    """Remove what was moved, if it still is what it was before.
+
+    A store that cannot decide that itself is asked just before, which leaves a moment in between.
+    """
+    driver, key = source.driver, source.url.key
+    decides = version is not None and driver.capabilities.conditional_delete
+    if version is not None and not decides and (await driver.head(key)).version != version:
+        message = f"move of {source.url}: it was changed meanwhile, and so not removed"
+        raise VersionMismatch(message, url=source.url, operation="move")
+    (result,) = await driver.delete([key], if_version=version if decides else None)
     if result.error is not None:
         raise result.error
 

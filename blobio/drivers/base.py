@@ -166,11 +166,16 @@ class Driver(Protocol):
         """
         ...
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete up to `capabilities.delete_batch` keys; one result each, in order.
 
         A key that is not there counts as deleted where the store cannot tell the difference;
         where it can, its result holds `NotFound`.
+
+        With `if_version`, which takes a single key and `capabilities.conditional_delete`, the store
+        deletes that version only; the result of a blob with another one holds `VersionMismatch`.
 
         Raises:
             BlobError: The batch as a whole failed; any of its keys may be gone.

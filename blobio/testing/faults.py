@@ -262,10 +262,14 @@ class Wrapped:
             Call("list_page", prefix), lambda: self._driver.list_page(prefix, options, token)
         )
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """See `Driver.delete`."""
         call = Call("delete", keys[0] if keys else "", size=len(keys))
-        return await self._hooks.around(call, lambda: self._driver.delete(keys))
+        return await self._hooks.around(
+            call, lambda: self._driver.delete(keys, if_version=if_version)
+        )
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:
         """See `Driver.copy`."""

@@ -51,6 +51,7 @@ class Request:
             `MAX_ERROR_BYTES`.
         operation: The driver verb, for events and errors.
         subject: The blob's URL as the user knows it, for events and errors.
+        credential: What it was signed with, if that can be renewed; for comparison only.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Request:
     stream: bool = False
     operation: str = ""
     subject: str = ""
+    credential: object = None
 
     def __repr__(self) -> str:
         return (
@@ -85,6 +87,7 @@ class Response:
         ambiguous: An earlier attempt broke off after the store may have acted on it, so a refusal
             of this one may be the echo of our own success.
         url: Where the reply came from, after redirects if the transport was told to follow them.
+        credential: `Request.credential` of the request that was sent.
     """
 
     status: int
@@ -94,6 +97,7 @@ class Response:
     attempts: int = 1
     ambiguous: bool = False
     url: str = ""
+    credential: object = None
 
     def __repr__(self) -> str:
         return f"Response({self.status}, headers={sorted(self.headers)}, attempts={self.attempts})"

@@ -280,7 +280,7 @@ class RetryTransport:
                 return False
             run.reauthenticated = True
             await response.aclose()
-            await self._signer.refresh()
+            await self._signer.refresh(response.credential)
         else:
             date = response.headers.get("date", "")
             if run.resynced or not date or not self._signer.learn_time(date):

@@ -29,8 +29,13 @@ class Signer(Protocol):
         """
         ...
 
-    async def refresh(self) -> None:
-        """Drop cached credentials: the store called them expired or unknown."""
+    async def refresh(self, failed: object = None) -> None:
+        """Drop cached credentials: the store called them expired or unknown.
+
+        Args:
+            failed: `Request.credential` of the request that was refused. If others have been
+                fetched since, these stay.
+        """
         ...
 
     def learn_time(self, server_date: str) -> bool:
@@ -48,7 +53,10 @@ class SigningTransport:
 
     async def send(self, request: Request) -> Response:
         """Sign `request`, then send it."""
-        return await self._inner.send(await self._signer.sign(request))
+        signed = await self._signer.sign(request)
+        response = await self._inner.send(signed)
+        response.credential = signed.credential
+        return response
 
     async def aclose(self) -> None:
         """Close the inner transport."""
@@ -98,9 +106,14 @@ class SingleFlight(Generic[T]):
         # The shield keeps one caller's cancellation from the fetch that others wait for.
         return await asyncio.shield(self._task)
 
-    def invalidate(self) -> None:
-        """Forget the credential; the next `get` fetches another."""
-        self._cached = None
+    def is_current(self, failed: object) -> bool:
+        """Tell if `failed` is the credential at hand, or None, which is any."""
+        return failed is None or (self._cached is not None and self._cached[0] == failed)
+
+    def invalidate(self, failed: object = None) -> None:
+        """Forget the credential, if it is the one that failed; the next `get` fetches another."""
+        if self.is_current(failed):
+            self._cached = None
 
     async def aclose(self) -> None:
         """Cancel a fetch that is under way. Idempotent."""

@@ -153,3 +153,19 @@ def test_copy_between_accounts_streams_where_the_store_cannot(azurite: AzureServ
 
         assert context.read_bytes(target) == b"data" * 1000
         assert md5 == context.md5(source)
+
+
+def test_paths_are_spelled_as_https_if_the_settings_say_so(server: StrictAzure) -> None:
+    root = "https://account.blob.core.windows.net/container"
+    with bf.Context(replace(server.config(), output_az_paths=False)) as context:
+        for key in ("a/b.txt", "a/50%?#.txt", "c.txt"):
+            context.write_bytes(f"{ROOT}/{key}", key.encode())
+
+        assert {e.path for e in context.scandir(f"{ROOT}/")} == {f"{root}/a", f"{root}/c.txt"}
+        assert sorted(context.listdir(f"{ROOT}/")) == ["a", "c.txt"]
+        assert list(context.glob(f"{ROOT}/*.txt")) == [f"{root}/c.txt"]
+        assert max(context.glob(f"{ROOT}/**/*.txt")) == f"{root}/c.txt"
+        assert list(context.glob(f"{ROOT}/c.txt")) == [f"{root}/c.txt"]
+        assert [top for top, _, _ in context.walk(ROOT)] == [root, f"{root}/a"]
+        for path in context.glob(f"{ROOT}/a/*"):
+            assert path == f"{root}/{context.read_bytes(path).decode()}"

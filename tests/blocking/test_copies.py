@@ -218,7 +218,8 @@ def test_move_that_cannot_remove_its_source_leaves_both(
     from blobio.drivers.memory.driver import MemoryDriver
     from blobio.values import DeleteResult
 
-    async def refuse(_: object, keys: Any) -> list[DeleteResult]:
+    async def refuse(_: object, keys: Any, *, if_version: object = None) -> list[DeleteResult]:
+        assert if_version is None
         return [DeleteResult(key=key, error=bf.PermissionDenied("no")) for key in keys]
 
     source = memory.put("source", b"data")

@@ -8,10 +8,18 @@ from dataclasses import replace
 import pytest
 
 from blobio.drivers.s3 import driver
+from blobio.testing.emulators import AzureServer, GcsServer
 from blobio.testing.faultproxy import FaultProxy
 from blobio.testing.strict_azure import StrictAzure, strict_azure
 from blobio.testing.strict_gcs import StrictGcs, strict_gcs
 from blobio.testing.strict_s3 import StrictS3, strict_s3
+from tests.faults.clouds import (
+    Cloud,
+    azurite_cloud,
+    fake_gcs_cloud,
+    strict_azure_cloud,
+    strict_gcs_cloud,
+)
 from tests.faults.sites import Site, Store, azure_site, gcs_site, serve_http
 
 
@@ -90,3 +98,56 @@ def site(request: pytest.FixtureRequest) -> Site:
         return found.renamed()
     store: Store = request.getfixturevalue("s3")
     return store.site(request.param.removeprefix("s3-"))
+
+
+@pytest.fixture(scope="session")
+def fake_gcs_proxy(gcs: GcsServer) -> Iterator[FaultProxy]:
+    with FaultProxy(gcs.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def azurite_proxy(azurite: AzureServer) -> Iterator[FaultProxy]:
+    with FaultProxy(azurite.url) as proxy:
+        yield proxy
+
+
+_STRICT = ("gcs", "gcs-session", "azure")
+
+
+@pytest.fixture(params=_STRICT)
+def cloud(
+    request: pytest.FixtureRequest,
+    gcs_proxy: FaultProxy,  # noqa: ARG001 - runs before the test counts what is open
+    azure: tuple[StrictAzure, FaultProxy],  # noqa: ARG001 - as above
+) -> Iterator[Cloud]:
+    """A blob to be written to a strict server; whatever happens, nothing unfinished is left."""
+    found = _cloud(request)
+    yield found
+    assert found.left() == []
+
+
+@pytest.fixture(params=[*_STRICT, "fake-gcs", "azurite"])
+def any_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """As `cloud`, or to an emulator."""
+    found = _cloud(request)
+    yield found
+    assert found.left() == []
+
+
+def _cloud(request: pytest.FixtureRequest) -> Cloud:
+    if request.param == "azure":
+        return strict_azure_cloud(*request.getfixturevalue("azure"))
+    if request.param == "fake-gcs":
+        return fake_gcs_cloud(
+            request.getfixturevalue("gcs"), request.getfixturevalue("fake_gcs_proxy")
+        )
+    if request.param == "azurite":
+        return azurite_cloud(
+            request.getfixturevalue("azurite"), request.getfixturevalue("azurite_proxy")
+        )
+    return strict_gcs_cloud(
+        request.getfixturevalue("gcs_server"),
+        request.getfixturevalue("gcs_proxy"),
+        parallel=request.param == "gcs",
+    )

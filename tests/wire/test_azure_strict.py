@@ -483,3 +483,59 @@ async def test_two_writers_race_200_times_under_lost_replies(kind: str) -> None:
 
 def _seeded(container: Container, key: str) -> Version:
     return Version(container.store(key, StoredBlob(body=b"old")).etag)
+
+
+@pytest.mark.parametrize("mode", [Overwrite(), CreateOnly()])
+async def test_large_copy_within_an_account_appears_in_one_commit(mode: WriteMode) -> None:
+    """A background copy would show an empty blob until it is done."""
+    async with StrictAzure(pending_polls=3) as server, driver_of(server) as driver:
+        container = server.make_container("container")
+        driver._limits = replace(LIMITS, whole_bytes=94)
+        await described(driver, container)
+        seen: list[bool] = []
+
+        def hook(head: RequestHead) -> None:
+            if head.key == "target":
+                seen.append("target" in container.blobs)
+
+        server.hook = hook
+        result = await driver.copy(url("source"), "target", PutOptions(mode=mode))
+
+        check_described(container.blobs["target"])
+        assert not any(seen)
+        assert server.requests["PutBlockFromUrl"] == 10
+        assert server.requests["CopyBlob"] == 0
+        assert result.version == container.blobs["target"].etag
+
+
+async def test_large_copy_at_a_service_without_blocks_from_urls_is_made_whole() -> None:
+    """As Azurite answers."""
+    async with StrictAzure() as server, driver_of(server) as driver:
+        container = server.make_container("container")
+        driver._limits = replace(LIMITS, whole_bytes=94)
+        await described(driver, container)
+        refused = Fault(Strike.REFUSE, status=501, code="NotImplemented")
+        server.hook = lambda head: refused if head.operation == "PutBlockFromUrl" else None
+
+        await driver.copy(url("source"), "target", PutOptions())
+
+        check_described(container.blobs["target"])
+        assert server.requests["PutBlockFromUrl"] <= LIMITS.window
+        assert server.requests["CopyBlob"] == 1
+
+
+@pytest.mark.parametrize(("tier", "kind"), [("Archive", "BlockBlob"), (None, "AppendBlob")])
+async def test_large_copy_that_blocks_could_not_make_is_made_whole(
+    tier: str | None, kind: str
+) -> None:
+    async with StrictAzure() as server, driver_of(server) as driver:
+        container = server.make_container("container")
+        driver._limits = replace(LIMITS, whole_bytes=94)
+        await described(driver, container)
+        container.blobs["source"].tier = tier
+        container.blobs["source"].blob_type = kind
+
+        await driver.copy(url("source"), "target", PutOptions())
+
+        assert container.blobs["target"].body == bytes(range(95))
+        assert server.requests["PutBlockFromUrl"] == 0

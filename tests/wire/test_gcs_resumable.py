@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from blobio.drivers.gcs import writing
 from blobio.errors import (
     AlreadyExists,
+    PermissionDenied,
     RestartableStreamingWriteFailure,
     TransportFailed,
     UploadLost,
@@ -291,3 +292,50 @@ async def test_the_name_of_a_session_is_in_no_message(caplog: pytest.LogCaptureF
         assert name not in f"{chain!r} {chain}"
         chain = chain.__cause__ or chain.__context__
     assert name not in caplog.text
+
+
+async def test_a_put_that_fails_drops_its_session() -> None:
+    async with open_site() as site:
+        refused = Fault(Strike.REFUSE, status=403, code="forbidden")
+        striking(site.server, "session.put", [refused] * 100)
+
+        with pytest.raises(PermissionDenied):
+            await site.driver.put("blob", content(GRANULE), PutOptions())
+
+        assert site.server.requests["session.delete"] == 1
+        assert not site.bucket.sessions
+
+
+async def test_a_put_that_is_cancelled_drops_its_session() -> None:
+    arrived = asyncio.Event()
+
+    def hook(head: RequestHead) -> Fault | None:
+        if head.operation != "session.put":
+            return None
+        arrived.set()
+        return Fault(Strike.STALL)
+
+    async with open_site() as site:
+        site.server.hook = hook
+        task = asyncio.ensure_future(site.driver.put("blob", content(GRANULE), PutOptions()))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert site.server.requests["session.delete"] == 1
+        assert not site.bucket.sessions
+
+
+async def test_a_put_whose_session_cannot_be_dropped_tells_why_it_failed() -> None:
+    def hook(head: RequestHead) -> Fault | None:
+        if head.operation == "session.put":
+            return Fault(Strike.REFUSE, status=403, code="forbidden")
+        return Fault(Strike.RESET) if head.operation == "session.delete" else None
+
+    async with open_site() as site:
+        site.server.hook = hook
+        with pytest.raises(PermissionDenied):
+            await site.driver.put("blob", content(GRANULE), PutOptions())
+
+        assert not site.bucket.objects

@@ -68,12 +68,13 @@ class AzureSigner:
             message = "a bearer token is sent only over https; AzureConfig.endpoint_url is http"
             raise InvalidConfig(message)
         token = await self._tokens.get()
-        return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
+        headers = {**request.headers, "authorization": f"Bearer {token}"}
+        return replace(request, headers=headers, credential=token)
 
-    async def refresh(self) -> None:
+    async def refresh(self, failed: object = None) -> None:
         """Drop the token: the store called it expired or unknown."""
         if isinstance(self.access, Tokens):
-            self._tokens.invalidate()
+            self._tokens.invalidate(failed)
 
     def learn_time(self, server_date: str) -> bool:
         """Take the Date of a reply as the true time, if it is a minute or more from ours.
@@ -125,12 +126,15 @@ class TokenCache:
         """Return a token, fetched once however many ask, and early."""
         return await self._flight.get()
 
-    def invalidate(self) -> None:
+    def invalidate(self, failed: object = None) -> None:
         """Forget the token.
 
         All requests in flight find out at about the same time that it is no good, so calls that
-        follow within a second do nothing: the first has brought another on its way.
+        follow within a second do nothing: the first has brought another on its way. Nor do those of
+        requests that were signed with an older token than the one at hand.
         """
+        if not self._flight.is_current(failed):
+            return
         now = self._clock()
         if self._refreshed_at is not None and 0 <= now - self._refreshed_at < _REFRESH_PAUSE_S:
             return

@@ -54,6 +54,7 @@ class CopyLimits:
     Attributes:
         block_bytes: Size of the blocks of a copy between accounts; grown where 50,000 would not do.
             One request copies at most 100 MiB within the time that the service gives it.
+        whole_bytes: A larger block blob is copied in blocks within an account too.
         window: Blocks in flight.
         poll_s: First wait for a copy that the service makes in the background; doubles up to
             `poll_max_s`.
@@ -61,6 +62,7 @@ class CopyLimits:
     """
 
     block_bytes: int = 64 << 20
+    whole_bytes: int = 64 << 20
     window: int = 8
     poll_s: float = 0.1
     poll_max_s: float = 10.0
@@ -101,6 +103,17 @@ class Source:
         """The blob's URL."""
         return self.container.subject(self.key)
 
+    def goes_in_blocks(self, limits: CopyLimits) -> bool:
+        """Tell if even a copy within the account is better made of blocks.
+
+        The service may make a large copy in the background, and until that is done the blob is
+        there and empty; blocks appear in one commit. Only Copy Blob can read the archive tier, and
+        keep the kind of other blobs than block blobs.
+        """
+        is_block_blob = self.headers.get("x-ms-blob-type", "BlockBlob") == "BlockBlob"
+        is_archived = self.headers.get("x-ms-access-tier", "").lower() == "archive"
+        return self.size > limits.whole_bytes and is_block_blob and not is_archived
+
     @property
     def metadata(self) -> dict[str, str]:
         """The user's metadata, but for what marks a directory."""
@@ -138,14 +151,20 @@ class Copy:
     async def run(self) -> PutResult:
         """Make the copy.
 
-        Requests within an account: 1 PUT, and HEADs until the copy is done. Between accounts: 1 PUT
-        a block and 1 PUT. In both cases 1 GET if the source has tags, and up to 1 HEAD if the
-        outcome has to be found out. Metadata, type, tier and tags come along, overridden by what
-        `options` names.
+        Requests within an account, up to `CopyLimits.whole_bytes`: 1 PUT, and HEADs until the copy
+        is done. Between accounts, and above that: 1 PUT a block and 1 PUT; within an account the
+        first way is the second choice, where the service refuses (Azurite knows no blocks from
+        URLs). In both cases 1 GET if the source has tags, and up to 1 HEAD if the outcome has to be
+        found out. Metadata, type, tier and tags come along, overridden by what `options` names.
         """
-        if self.source.container.place.endpoint == self.target.place.endpoint:
-            return await _copy_whole(self)
-        return await _copy_blocks(self)
+        is_near = self.source.container.place.endpoint == self.target.place.endpoint
+        if not is_near or self.source.goes_in_blocks(self.limits):
+            try:
+                return await _copy_blocks(self)
+            except Unsupported:
+                if not is_near:
+                    raise
+        return await _copy_whole(self)
 
 
 async def _copy_whole(copy: Copy) -> PutResult:

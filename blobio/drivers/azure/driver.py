@@ -41,8 +41,10 @@ from blobio.values import (
     MetaPatch,
     PutOptions,
     PutResult,
+    ReplaceIf,
     SignedUrl,
     Version,
+    WriteMode,
 )
 
 __all__ = ["CAPABILITIES", "AzureDriver"]
@@ -59,6 +61,7 @@ CAPABILITIES: Final = Capabilities(
     sign_url=True,
     metadata=True,
     delete_batch=deleting.BATCH,
+    conditional_delete=True,
     min_part_bytes=1,
     # https://learn.microsoft.com/rest/api/storageservices/put-block, read 2026-11-27
     max_part_bytes=4000 * _MIB,
@@ -130,7 +133,9 @@ class AzureDriver:
         raise_for(response, operation="list", subject=subject)
         return listing.parse_page(response.body, prefix, options, subject)
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete keys: 1 POST, and a DELETE for each key that it does not settle.
 
         Directories go after everything else, the deepest first.
@@ -140,6 +145,9 @@ class AzureDriver:
             raise ValueError(message)
         for key in keys:
             self._need_key(key, "delete")
+        if if_version is not None:
+            (key,) = keys
+            return [await self._delete_one(key, if_version)]
         unique = list(dict.fromkeys(keys))
         blobs = [key for key in unique if not key.endswith("/")]
         results: dict[str, DeleteResult] = {}
@@ -168,7 +176,9 @@ class AzureDriver:
             target=self._container,
             key=key,
             source=pinned,
-            url=await self._readable_url(container, urls, source.key),
+            url=await self._readable_url(
+                container, urls, source.key, in_blocks=pinned.goes_in_blocks(self._limits)
+            ),
             options=options,
             limits=self._limits,
         )
@@ -228,11 +238,15 @@ class AzureDriver:
             self._source = (authority, container, UrlSigner(container))
         return self._source[1], self._source[2]
 
-    async def _readable_url(self, source: Container, urls: UrlSigner, key: str) -> str:
+    async def _readable_url(
+        self, source: Container, urls: UrlSigner, key: str, *, in_blocks: bool
+    ) -> str:
         """Return a URL by which the service can read a source.
 
-        Within an account a key or a token opens the source as well as the destination. From
-        another account it takes a SAS, made for an hour, or that of the settings.
+        Within an account a key or a token opens the source of Copy Blob as well as the destination.
+        From another account, and for blocks, it takes a SAS, made for an hour, or that of the
+        settings: https://learn.microsoft.com/rest/api/storageservices/put-block-from-url, which is
+        from the reference.
         """
         url = source.place.blob_url(key)
         access = source.signer.access
@@ -240,7 +254,8 @@ class AzureDriver:
             return f"{url}?{access.query}"
         is_near = source.place.endpoint == self._container.place.endpoint
         own = self._container.signer.access
-        if isinstance(access, Anonymous) or (is_near and not isinstance(own, Sas | Anonymous)):
+        opens_both = is_near and not isinstance(own, Sas | Anonymous)
+        if isinstance(access, Anonymous) or (opens_both and not in_blocks):
             return url
         return (await urls.sign(key, "GET", _COPY_URL_S)).url
 
@@ -281,8 +296,10 @@ class AzureDriver:
         headers = {n: v for n, v in request.headers.items() if n != "x-ms-version"}
         return replace(request, headers=headers)
 
-    async def _delete_one(self, key: str) -> DeleteResult:
-        return self._deleted(key, await self._container.send(self._container.wire.delete(key)))
+    async def _delete_one(self, key: str, version: Version | None = None) -> DeleteResult:
+        request = self._container.wire.delete(key, version)
+        mode = None if version is None else ReplaceIf(version)
+        return self._deleted(key, await self._container.send(request), mode)
 
     async def _delete_directory(self, key: str) -> DeleteResult:
         """Delete a marker, or the blob without the slash that marks the directory."""
@@ -299,7 +316,7 @@ class AzureDriver:
         request = self._container.wire.delete(name, version_of(found.headers))
         return self._deleted(key, await self._container.send(request))
 
-    def _deleted(self, key: str, response: Response) -> DeleteResult:
+    def _deleted(self, key: str, response: Response, mode: WriteMode | None = None) -> DeleteResult:
         """Return what a reply says of `key`.
 
         A blob that is not there counts as deleted: whether it ever was cannot be told when a
@@ -308,7 +325,7 @@ class AzureDriver:
         if _is_gone(response.status, code_of(response)):
             return DeleteResult(key=key)
         subject = self._container.subject(key)
-        error = error_for(response, operation="delete", subject=subject)
+        error = error_for(response, operation="delete", subject=subject, mode=mode)
         if isinstance(error, (NotFound, Unauthenticated)):
             raise error  # of no key in particular
         return DeleteResult(key=key, error=error)

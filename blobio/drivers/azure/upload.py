@@ -13,7 +13,6 @@ from blobio.drivers.azure import writing
 from blobio.drivers.azure.container import Container
 from blobio.drivers.azure.errors import error_for, raise_for, upload_lost
 from blobio.drivers.azure.headers import content_md5
-from blobio.drivers.azure.replies import md5_hex, put_result
 from blobio.drivers.azure.wire import block_id
 from blobio.drivers.parts import PartTable
 from blobio.errors import DeadlineExceeded, TransportFailed
@@ -131,7 +130,7 @@ class AzureUpload:
     async def _settle(self, response: Response, claim: writing.Claim, md5: str | None) -> PutResult:
         if response.status < _FIRST_FAILURE:
             self._is_over = True
-            return put_result(response.headers, md5_hex(md5))
+            return writing.published(response, self._subject, md5)
         error = error_for(
             response, operation=self._operation, subject=self._subject, mode=self._mode
         )

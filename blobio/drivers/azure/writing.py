@@ -32,6 +32,7 @@ from blobio.errors import (
     Conflict,
     DeadlineExceeded,
     NotFound,
+    RequestFailed,
     TransportFailed,
     Unsupported,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "md5_base64",
     "new_token",
     "new_upload_token",
+    "published",
     "put",
     "settle",
     "settle_fault",
@@ -91,7 +93,31 @@ async def put(container: Container, key: str, body: Body, options: PutOptions) -
     if kept != md5:
         message = f"put of {subject}: the store has MD5 {kept}, {md5} was sent; write again"
         raise ChecksumMismatch(message, url=subject, operation="put")
-    return put_result(response.headers, md5_hex(md5))
+    return published(response, subject, md5)
+
+
+def published(response: Response, subject: str, md5: str | None) -> PutResult:
+    """Return what a reply that calls itself a success says was written.
+
+    Args:
+        response: The reply.
+        subject: The blob's URL.
+        md5: Base64 MD5 of the bytes, if it was computed.
+
+    Raises:
+        RequestFailed: It has no ETag, as every success of the service has, so something in between
+            may have made it; `ambiguous` is set.
+    """
+    result = put_result(response.headers, md5_hex(md5))
+    if result.version is None:
+        message = (
+            f"put of {subject}: a reply with status {response.status} has no ETag, so whether "
+            "anything was written is not known"
+        )
+        error = RequestFailed(message, url=subject, operation="put", status=response.status)
+        error.ambiguous = True
+        raise error
+    return result
 
 
 def new_token(mode: WriteMode) -> str | None:

@@ -9,6 +9,7 @@ Nothing found is an error, never an anonymous request: that has to be asked for.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
 
 from blobio.config import GcsConfig, HttpConfig
-from blobio.drivers.gcs.keyfiles import from_file
+from blobio.drivers.gcs.keyfiles import check_file, from_file
 from blobio.errors import InvalidConfig, Unauthenticated, Unsupported, redact
 from blobio.transport.message import Request
 from blobio.transport.signing import SingleFlight
@@ -81,14 +82,18 @@ class GoogleSigner:
         if self._config.anonymous:
             return request
         token = self._config.access_token or await self._flight.get()
-        return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
+        headers = {**request.headers, "authorization": f"Bearer {token}"}
+        return replace(request, headers=headers, credential=token)
 
-    async def refresh(self) -> None:
+    async def refresh(self, failed: object = None) -> None:
         """Drop the token: the store called it expired.
 
         All requests in flight find that out at about the same time, so calls that follow within a
-        second do nothing: the first of them has brought a new one on its way.
+        second do nothing: the first of them has brought a new one on its way. Nor do those of
+        requests that were signed with an older token than the one at hand.
         """
+        if not self._flight.is_current(failed):
+            return
         now = self._clock()
         if self._refreshed_at is not None and 0 <= now - self._refreshed_at < _REFRESH_PAUSE_S:
             return
@@ -212,11 +217,14 @@ class _Source:
 
 def _load(config: GcsConfig, request: AuthRequest) -> google.auth.credentials.Credentials:
     import google.auth
-    from google.auth import impersonated_credentials
+    from google.auth import environment_vars, impersonated_credentials
 
     if config.credentials_file is not None:
         found: object = from_file(config.credentials_file, SCOPE)
     else:
+        # Looking for the project, google-auth may send a token before it returns the credentials.
+        if path := os.environ.get(environment_vars.CREDENTIALS):
+            check_file(path)
         found, _ = google.auth.default(scopes=[SCOPE], request=request)
     if config.impersonate is not None:
         found = impersonated_credentials.Credentials(

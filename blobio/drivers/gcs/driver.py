@@ -46,6 +46,7 @@ CAPABILITIES: Final = Capabilities(
     metadata=True,
     delete_batch=deleting.BATCH,
     delete_tells_missing=True,
+    conditional_delete=True,
     max_part_bytes=writing.MAX_PUT_BYTES,
     max_put_bytes=writing.MAX_PUT_BYTES,
     max_blob_bytes=writing.MAX_PUT_BYTES,
@@ -105,7 +106,9 @@ class GcsDriver:
         hidden = self._config.component_prefix
         return listing.parse_page(response.body, prefix, options, hidden, subject)
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete keys: 1 POST for all of them; a DELETE for a single one.
 
         Keys that failed in a way that may pass get a DELETE of their own, with its retries.
@@ -115,6 +118,9 @@ class GcsDriver:
             raise ValueError(message)
         for key in keys:
             self._need_key(key, "delete")
+        if if_version is not None:
+            (key,) = keys
+            return [await removing.delete_version(self._bucket, key, if_version)]
         return await removing.delete_batch(self._bucket, keys)
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:

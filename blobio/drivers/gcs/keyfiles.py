@@ -11,12 +11,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
+from blobio.drivers.gcs.federation import check_hosts
 from blobio.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-__all__ = ["from_file"]
+__all__ = ["check_file", "from_file"]
 
 _Info: TypeAlias = "dict[str, object]"
 _Loader: TypeAlias = "Callable[[_Info, list[str]], object]"
@@ -26,7 +27,8 @@ def from_file(path: str, scope: str) -> Credentials:
     """Return the credentials that a file describes.
 
     Raises:
-        InvalidConfig: It cannot be read, is no JSON object, or of a type that nobody knows.
+        InvalidConfig: It cannot be read, is no JSON object, of a type that nobody knows, or names
+            servers that are not to be trusted with tokens.
         ValueError: It lacks something that credentials of its type need.
     """
     try:
@@ -45,7 +47,23 @@ def from_file(path: str, scope: str) -> Credentials:
             f"must be one of {', '.join(_LOADERS)}"
         )
         raise InvalidConfig(message)
+    check_hosts(cast("_Info", info), f"GcsConfig.credentials_file {path!r}")
     return cast("Credentials", loader(cast("_Info", info), [scope]))
+
+
+def check_file(path: str) -> None:
+    """Check the hosts of a file that google-auth is going to load; what is wrong else it will say.
+
+    Raises:
+        InvalidConfig: See `check_hosts`.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            info: object = json.load(file)
+    except (OSError, ValueError):
+        return
+    if isinstance(info, dict):
+        check_hosts(info, f"GOOGLE_APPLICATION_CREDENTIALS {path!r}")
 
 
 def _service_account(info: _Info, scopes: list[str]) -> object:

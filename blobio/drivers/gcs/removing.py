@@ -8,12 +8,13 @@ from typing import Final
 from blobio.drivers.gcs.bucket import Bucket
 from blobio.drivers.gcs.deleting import BATCH, batch_request, parse_batch
 from blobio.drivers.gcs.errors import error_for, raise_for
+from blobio.drivers.gcs.resource import generation_of
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, NotFound
 from blobio.transport.message import Response
-from blobio.values import DeleteResult
+from blobio.values import DeleteResult, ReplaceIf, Version, WriteMode
 
-__all__ = ["delete_all", "delete_batch"]
+__all__ = ["delete_all", "delete_batch", "delete_version"]
 
 _IN_FLIGHT: Final = 16
 _FIRST_FAILURE: Final = 300
@@ -43,6 +44,13 @@ async def delete_batch(bucket: Bucket, keys: Sequence[str]) -> list[DeleteResult
     return [results[key] for key in keys]
 
 
+async def delete_version(bucket: Bucket, key: str, version: Version) -> DeleteResult:
+    """Delete a blob if it still is that generation: 1 DELETE."""
+    generation = generation_of(version, "delete", bucket.subject(key))
+    response = await bucket.send(bucket.wire.delete(key, generation))
+    return _deleted(bucket, key, response, ReplaceIf(version))
+
+
 async def delete_all(bucket: Bucket, keys: Sequence[str]) -> list[DeleteResult]:
     """Delete any number of keys, each whatever becomes of the others."""
     results: list[DeleteResult] = []
@@ -55,11 +63,13 @@ async def delete_all(bucket: Bucket, keys: Sequence[str]) -> list[DeleteResult]:
     return results
 
 
-def _deleted(bucket: Bucket, key: str, reply: Response) -> DeleteResult:
+def _deleted(
+    bucket: Bucket, key: str, reply: Response, mode: WriteMode | None = None
+) -> DeleteResult:
     """Return what became of a key: one that an earlier attempt may have deleted is deleted."""
     if reply.status < _FIRST_FAILURE:
         return DeleteResult(key=key)
-    error = error_for(reply, operation="delete", subject=bucket.subject(key))
+    error = error_for(reply, operation="delete", subject=bucket.subject(key), mode=mode)
     if isinstance(error, NotFound) and reply.attempts > 1:
         return DeleteResult(key=key)
     return DeleteResult(key=key, error=error)

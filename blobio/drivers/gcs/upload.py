@@ -10,6 +10,7 @@ since some stores do not know how.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from blobio.drivers.gcs.writing import Claim
 from blobio.drivers.parts import PartTable
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, NotFound, RequestFailed, UploadLost
+from blobio.transport.message import Request, Response
 from blobio.transport.retry import is_refusal
 from blobio.values import Body, Overwrite, PartToken, PutOptions, PutResult
 
@@ -37,6 +39,7 @@ MOST_SOURCES: Final = 32
 _logger: Final = logging.getLogger("blobio.drivers")
 _IN_FLIGHT: Final = 16
 _NOT_FOUND: Final = 404
+_LANDING_S: Final = 2.0
 
 
 def groups(components: Sequence[Component]) -> list[Sequence[Component]]:
@@ -65,6 +68,7 @@ class ComposedUpload:
         self._table = PartTable(self._claim.subject)
         self._components: dict[int, Component] = {}
         self._names: set[str] = set()
+        self._under_way: set[asyncio.Task[Response]] = set()
         self._is_over = False
         self.prefix: str = f"{bucket.config.component_prefix}{writing.new_token()}/"
         bucket.wire.described(key, options, None)  # refuses now what could not be composed
@@ -75,7 +79,7 @@ class ComposedUpload:
         name = f"{self.prefix}{index:05}"
         self._names.add(name)
         crc32c, request = await writing.build_put(self._staging, name, body, PutOptions(), None)
-        response = await self._bucket.send(replace(request, subject=self._claim.subject))
+        response = await self._send(replace(request, subject=self._claim.subject))
         if is_refusal(response) and not response.ambiguous and index not in self._components:
             self._names.discard(name)  # nothing is there
         raise_for(response, operation="put", subject=self._claim.subject)
@@ -109,9 +113,31 @@ class ComposedUpload:
         return put_result(found)
 
     async def abort(self) -> None:
-        """Delete the components that are left: 1 POST for each 100, none after `complete`."""
+        """Delete the components that are left: 1 POST for each 100, none after `complete`.
+
+        Waits up to two seconds for those that are still on their way. What arrives later stays.
+        """
         self._is_over = True
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=_LANDING_S)
+            for task in late:
+                task.cancel()
         await self._remove_all()
+
+    async def _send(self, request: Request) -> Response:
+        """Send a component, even if the caller is cancelled.
+
+        The store may act on a request that was cut off, and do so after the deletion by `abort`.
+        """
+        task = asyncio.create_task(self._bucket.send(request), name="blobio component")
+        self._under_way.add(task)
+        task.add_done_callback(self._landed)
+        return await asyncio.shield(task)
+
+    def _landed(self, task: asyncio.Task[Response]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # marks it as seen when the caller has gone
 
     async def _join(self, cut: Sequence[Sequence[Component]], level: int) -> list[Component]:
         """Compose each group into an intermediate component."""

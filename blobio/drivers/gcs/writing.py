@@ -9,6 +9,7 @@ between two sends it may bury what another writer put there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from dataclasses import dataclass
 from typing import Final, final
@@ -57,6 +58,7 @@ _FIRST_FAILURE: Final = 300
 _FIRST_SERVER_ERROR: Final = 500
 _IN_THREAD_BYTES: Final = 4 << 20
 _RESTARTS: Final = 3
+_CANCEL_S: Final = 5.0
 
 
 @final
@@ -124,7 +126,7 @@ async def _put_large(claim: Claim, body: Body, options: PutOptions) -> PutResult
             claim.bucket, claim.key, options, token=claim.token, crc32c=crc32c
         )
         try:
-            response = await session.send(body, 0, len(body))
+            found = await _send_whole(claim, session, body)
         except UploadLost as lost:
             own = await is_own(claim) if lost.ambiguous else None
             restarts += 1
@@ -133,13 +135,31 @@ async def _put_large(claim: Claim, body: Body, options: PutOptions) -> PutResult
             if own is None:
                 raise
             found = own
-        except (TransportFailed, DeadlineExceeded) as fault:
-            found = await own_after_fault(claim, fault)
-        else:
-            assert response is not None, "the last bytes were sent"
-            found = await resource_of(claim, response)
         await confirm(claim.bucket, claim.key, found, crc32c)
         return put_result(found)
+
+
+async def _send_whole(claim: Claim, session: Session, body: Body) -> Resource:
+    """Send all of a body; on failure or cancellation drop the session and what it holds: 1 DELETE.
+
+    Raises:
+        UploadLost: The session is gone, so there is nothing to drop.
+    """
+    try:
+        try:
+            response = await session.send(body, 0, len(body))
+        except (TransportFailed, DeadlineExceeded) as fault:
+            return await own_after_fault(claim, fault)
+        assert response is not None, "the last bytes were sent"
+        return await resource_of(claim, response)
+    except UploadLost:
+        raise
+    except BaseException:
+        # Left alone it would hold what it got for a week: not worth another error, or a long wait.
+        with contextlib.suppress(BlobError, TimeoutError):
+            async with asyncio.timeout(_CANCEL_S):
+                await session.cancel()
+        raise
 
 
 def new_token() -> str:

@@ -130,8 +130,11 @@ class HttpDriver:
         del options, token
         raise read_only("list", self._subject(prefix))
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Raise `Unsupported`."""
+        del if_version
         raise read_only("delete", self._subject(keys[0] if keys else ""))
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:

@@ -109,7 +109,9 @@ class LocalDriver:
         """List one page; see `Driver.list_page` and `blobio.drivers.local.tree`."""
         return await self._threads.run(lambda _stop: tree.list_page(prefix, options, token))
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete files, links and empty directories; see `Driver.delete`.
 
         Raises:
@@ -118,6 +120,9 @@ class LocalDriver:
         if len(keys) > _CAPABILITIES.delete_batch:
             message = f"delete takes {_CAPABILITIES.delete_batch} keys at once, not {len(keys)}"
             raise ValueError(message)
+        if if_version is not None:
+            message = "the disk deletes no version in particular"
+            raise Unsupported(message, operation="delete")
         return await self._threads.run(lambda stop: _delete_until(keys, stop))
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:

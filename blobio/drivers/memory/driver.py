@@ -100,7 +100,9 @@ class MemoryDriver:
         await asyncio.sleep(0)
         return self._store.page(self._url(prefix), options, token)
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete blobs; see `Driver.delete`. Missing keys are reported.
 
         Raises:
@@ -109,6 +111,9 @@ class MemoryDriver:
         if len(keys) > _CAPABILITIES.delete_batch:
             message = f"delete takes {_CAPABILITIES.delete_batch} keys at once, not {len(keys)}"
             raise ValueError(message)
+        if if_version is not None:
+            message = "the memory store deletes no version in particular"
+            raise Unsupported(message, operation="delete")
         await asyncio.sleep(0)
         return [self._delete_one(key) for key in keys]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
@@ -95,16 +96,20 @@ class S3Signer:
             payload = await asyncio.to_thread(
                 payload_hash, request.url, request.headers, request.body
             )
-        return self._sigv4.sign(
+        signed = self._sigv4.sign(
             request, credentials, region=self.region, now=self._now(), payload=payload
         )
+        return signed if self._explicit is not None else replace(signed, credential=credentials)
 
-    async def refresh(self) -> None:
+    async def refresh(self, failed: object = None) -> None:
         """Drop the credentials: the store called them expired.
 
         All requests in flight find that out at about the same time, so calls that follow within a
-        second do nothing: the first of them has brought new ones on their way.
+        second do nothing: the first of them has brought new ones on their way. Nor do those of
+        requests that were signed with older credentials than those at hand.
         """
+        if not self._flight.is_current(failed):
+            return
         now = self._clock()
         if self._refreshed_at is not None and 0 <= now - self._refreshed_at < _REFRESH_PAUSE_S:
             return

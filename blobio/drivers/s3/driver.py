@@ -121,11 +121,16 @@ class S3Driver:
         raise_for(response, operation="list", subject=subject)
         return listing.parse_page(response.body, subject)
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
         """Delete keys: 1 POST for all that XML can carry, a DELETE for each other.
 
         Keys that failed in a way that may pass get a DELETE of their own, with its retries.
         """
+        if if_version is not None:
+            message = "S3 deletes no version in particular"
+            raise Unsupported(message, operation="delete")
         if len(keys) > deleting.BATCH:
             message = f"one delete takes at most {deleting.BATCH} keys, not {len(keys)}"
             raise ValueError(message)

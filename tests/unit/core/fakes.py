@@ -119,8 +119,10 @@ class Bent:
         options = replace(options, page_size=min(options.page_size, self._page_size))
         return await self.driver.list_page(prefix, options, token)
 
-    async def delete(self, keys: Sequence[str]) -> Sequence[DeleteResult]:
-        return await self.driver.delete(keys)
+    async def delete(
+        self, keys: Sequence[str], *, if_version: Version | None = None
+    ) -> Sequence[DeleteResult]:
+        return await self.driver.delete(keys, if_version=if_version)
 
     async def copy(self, source: BlobUrl, key: str, options: PutOptions) -> PutResult:
         return await self.driver.copy(source, key, options)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -10,11 +12,19 @@ from blobio.core.context import AsyncContext
 from blobio.core.copying import End, Means, move
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver
-from blobio.errors import AlreadyExists, IsDirectory, NotDirectory, NotFound, PermissionDenied
-from blobio.testing.faults import Counting, Fault, Flaky, Wrapped
+from blobio.errors import (
+    AlreadyExists,
+    IsDirectory,
+    NotDirectory,
+    NotFound,
+    PermissionDenied,
+    VersionMismatch,
+)
+from blobio.testing.faults import Call, Counting, Fault, Flaky, Hook, Wrapped
 from blobio.values import CreateOnly, DeleteResult, Overwrite, PutOptions
 from tests.unit.core.fakes import DATA, Changing, content, loaded, memory, url
 
+T = TypeVar("T")
 CONFIG = Config(
     read=ReadConfig(part_bytes=100, window=3), write=WriteConfig(part_bytes=100, window=3)
 )
@@ -35,7 +45,7 @@ async def test_a_move_copies_and_then_removes() -> None:
 
     await run_move(driver, "new")
 
-    assert [call.verb for call in counting.calls] == ["copy", "delete"]
+    assert [call.verb for call in counting.calls] == ["head", "copy", "head", "delete"]
     assert await content(driver, "new") == DATA
     with pytest.raises(NotFound):
         await driver.head("key")
@@ -72,6 +82,22 @@ async def test_a_move_whose_source_the_store_keeps_says_so_and_loses_nothing() -
         await run_move(driver, "new")
 
     assert await content(driver, "new") == DATA
+
+
+async def test_a_source_that_is_changed_meanwhile_is_not_removed() -> None:
+    inner = await loaded(memory(), {"key": DATA})
+
+    class Rival(Hook):
+        async def around(self, call: Call, act: Callable[[], Awaitable[T]]) -> T:
+            result = await act()
+            if call.verb == "copy":
+                await inner.put("key", b"newer", PutOptions())
+            return result
+
+    with pytest.raises(VersionMismatch, match="changed meanwhile"):
+        await run_move(Wrapped(inner, Rival()), "new")
+
+    assert await content(inner, "key") == b"newer"
 
 
 async def test_a_move_onto_itself_changes_nothing() -> None:

@@ -40,7 +40,8 @@ class FakeSigner:
     async def sign(self, request: Request) -> Request:
         return request
 
-    async def refresh(self) -> None:
+    async def refresh(self, failed: object = None) -> None:
+        assert failed is None  # it signs with nothing
         self.refreshed += 1
 
     def learn_time(self, server_date: str) -> bool:

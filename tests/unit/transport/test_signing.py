@@ -34,6 +34,37 @@ def cache(source: Source) -> SingleFlight[str]:
     return SingleFlight(source.fetch, refresh_before_s=100.0, clock=lambda: source.now)
 
 
+async def test_reply_tells_what_the_request_was_signed_with() -> None:
+    class Signer:
+        async def sign(self, request: Request) -> Request:
+            return replace(request, credential="canary")
+
+        async def refresh(self, failed: object = None) -> None: ...
+
+        def learn_time(self, server_date: str) -> bool:
+            return bool(server_date)
+
+    transport = SigningTransport(MockTransport(lambda _: reply()), Signer())
+    response = await transport.send(Request(method="GET", url="https://h/"))
+
+    assert response.credential == "canary"
+    request = Request(method="GET", url="https://h/", credential="canary")
+    assert "canary" not in f"{response!r} {request!r}"
+
+
+async def test_only_the_credential_that_failed_is_forgotten() -> None:
+    source = Source()
+    tokens = cache(source)
+    old = await tokens.get()
+    tokens.invalidate(old)
+    new = await tokens.get()
+
+    tokens.invalidate(old)
+    assert await tokens.get() == new
+    tokens.invalidate(new)
+    assert await tokens.get() != new
+
+
 async def test_every_attempt_is_signed_anew() -> None:
     class Signer:
         count = 0
@@ -42,7 +73,7 @@ async def test_every_attempt_is_signed_anew() -> None:
             self.count += 1
             return replace(request, headers={"authorization": str(self.count)})
 
-        async def refresh(self) -> None: ...
+        async def refresh(self, failed: object = None) -> None: ...
 
         def learn_time(self, server_date: str) -> bool:
             return bool(server_date)

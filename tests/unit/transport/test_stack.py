@@ -44,7 +44,7 @@ async def test_every_attempt_is_signed_and_observed() -> None:
             self.count += 1
             return request
 
-        async def refresh(self) -> None: ...
+        async def refresh(self, failed: object = None) -> None: ...
 
         def learn_time(self, server_date: str) -> bool:
             return bool(server_date)

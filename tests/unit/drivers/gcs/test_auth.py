@@ -254,6 +254,30 @@ async def test_a_token_is_replaced_before_it_expires() -> None:
     assert seen == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
+async def test_a_refusal_of_an_older_token_keeps_the_one_at_hand() -> None:
+    """However late it comes: a store may take long to say no."""
+    now, fetches = 1000.0, 0
+
+    async def fetch() -> tuple[str, float | None]:
+        nonlocal fetches
+        fetches += 1
+        return f"token-{fetches}", None
+
+    signer = GoogleSigner(GcsConfig(), HttpConfig(), fetch=fetch, clock=lambda: now)
+    first = await signer.sign(REQUEST)
+    await signer.refresh(first.credential)
+    second = await signer.sign(REQUEST)
+    now += 60
+    await signer.refresh(first.credential)
+
+    assert (await signer.sign(REQUEST)).credential == second.credential
+    assert fetches == 2
+
+    await signer.refresh(second.credential)
+    await signer.sign(REQUEST)
+    assert fetches == 3
+
+
 async def test_a_burst_of_refusals_is_one_refresh() -> None:
     fetches = 0
 

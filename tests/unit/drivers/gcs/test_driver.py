@@ -225,7 +225,10 @@ async def test_a_server_error_that_hides_a_success_is_looked_behind() -> None:
     [
         ([reply(200)], RequestFailed),
         ([error(412, "conditionNotMet")], ConcurrentWrite),
-        ([reply(200, headers={"location": "http://x/?upload_id=u"}), error(403)], BlobError),
+        (
+            [reply(200, headers={"location": "http://x/?upload_id=u"}), error(403), reply(499)],
+            BlobError,
+        ),
     ],
     ids=["no location", "refused", "denied"],
 )
@@ -255,7 +258,7 @@ async def test_a_session_stays_on_our_own_host() -> None:
 
 @pytest.mark.usefixtures("small_sessions")
 async def test_a_session_that_has_more_than_was_sent_is_an_error() -> None:
-    driver, _ = scripted(_session(reply(308, headers={"range": "bytes=0-5"})))
+    driver, _ = scripted(_session(reply(308, headers={"range": "bytes=0-5"}), reply(499)))
     with pytest.raises(RequestFailed, match="6 bytes"):
         await driver.put("key", b"hello", PutOptions())
 
@@ -281,7 +284,7 @@ async def test_a_session_that_has_all_but_does_not_end_is_asked() -> None:
 
 @pytest.mark.usefixtures("small_sessions")
 async def test_a_session_without_any_reply_is_read_back() -> None:
-    driver, _ = scripted(_session(lost(), lost(), lost(), lost(), resource()))
+    driver, _ = scripted(_session(lost(), lost(), lost(), lost(), resource(), reply(499)))
     with pytest.raises(TransportFailed):
         await driver.put("key", b"hello", PutOptions())
 
