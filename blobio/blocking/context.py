@@ -478,12 +478,18 @@ class Context:
     def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """Move one blob: a rename on one local disk, elsewhere `copy` and then `remove`.
 
-        If the removal fails the blob is at both ends; it is never at neither.
+        If the removal fails the blob is at both ends; it is never at neither. Requests: 1 HEAD and
+        1 DELETE beside those of `copy`, and 1 HEAD more where the store cannot compare versions.
 
         Args:
             src: The blob.
             dst: Where to; not a directory.
             overwrite: False moves only if nothing is there.
+
+        Raises:
+            NotFound: There is no such source.
+            AlreadyExists: `overwrite` is false, and the destination exists.
+            VersionMismatch: The source was changed meanwhile. It was copied and not removed.
         """
         self._binding.call(lambda core: core.move(src, dst, overwrite=overwrite))
 

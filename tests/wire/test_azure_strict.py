@@ -17,6 +17,7 @@ from blobio.errors import (
     AlreadyExists,
     BlobError,
     ConcurrentWrite,
+    PermissionDenied,
     RequestFailed,
     Unauthenticated,
     VersionMismatch,
@@ -42,6 +43,7 @@ from blobio.values import (
     Overwrite,
     PutOptions,
     ReplaceIf,
+    SignedUrl,
     Version,
     WriteMode,
 )
@@ -521,6 +523,25 @@ async def test_large_copy_at_a_service_without_blocks_from_urls_is_made_whole() 
 
         check_described(container.blobs["target"])
         assert server.requests["PutBlockFromUrl"] <= LIMITS.window
+        assert server.requests["CopyBlob"] == 1
+
+
+async def test_large_copy_by_who_may_make_no_sas_is_made_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(*_request: object) -> SignedUrl:
+        message = "no key for user delegation"
+        raise PermissionDenied(message)
+
+    async with StrictAzure() as server, driver_of(server) as driver:
+        container = server.make_container("container")
+        driver._limits = replace(LIMITS, whole_bytes=94)
+        await described(driver, container)
+        monkeypatch.setattr(driver._urls, "sign", refuse)
+
+        await driver.copy(url("source"), "target", PutOptions())
+
+        check_described(container.blobs["target"])
         assert server.requests["CopyBlob"] == 1
 
 

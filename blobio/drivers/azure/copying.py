@@ -132,6 +132,7 @@ class Copy:
         key: What to write.
         source: What from, pinned.
         url: By which the service can read the source, with a SAS if it needs one.
+        in_blocks: Make it of blocks, as it must be made between accounts.
         options: Condition; type and metadata other than the source's.
         limits: How it goes.
     """
@@ -140,6 +141,7 @@ class Copy:
     key: str
     source: Source
     url: str
+    in_blocks: bool
     options: PutOptions
     limits: CopyLimits
 
@@ -154,11 +156,11 @@ class Copy:
         Requests within an account, up to `CopyLimits.whole_bytes`: 1 PUT, and HEADs until the copy
         is done. Between accounts, and above that: 1 PUT a block and 1 PUT; within an account the
         first way is the second choice, where the service refuses (Azurite knows no blocks from
-        URLs). In both cases 1 GET if the source has tags, and up to 1 HEAD if the outcome has to be
+        URLs), or gives no SAS for the source. In both cases 1 GET if the source has tags, and up to 1 HEAD if the outcome has to be
         found out. Metadata, type, tier and tags come along, overridden by what `options` names.
         """
         is_near = self.source.container.place.endpoint == self.target.place.endpoint
-        if not is_near or self.source.goes_in_blocks(self.limits):
+        if self.in_blocks:
             try:
                 return await _copy_blocks(self)
             except Unsupported:

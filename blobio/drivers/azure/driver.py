@@ -25,6 +25,7 @@ from blobio.errors import (
     InvalidConfig,
     IsDirectory,
     NotFound,
+    PermissionDenied,
     Unauthenticated,
     Unsupported,
 )
@@ -172,13 +173,21 @@ class AzureDriver:
         pinned = await Source.pin(container, source.key)
         if is_folder(pinned.headers):
             raise IsDirectory(f"{source} is a directory", url=source, operation="copy")
+        is_near = container.place.endpoint == self._container.place.endpoint
+        in_blocks = not is_near or pinned.goes_in_blocks(self._limits)
+        try:
+            readable = await self._readable_url(container, urls, source.key, in_blocks=in_blocks)
+        except PermissionDenied:  # a token that may read and write, and make no SAS
+            if not is_near:
+                raise
+            in_blocks = False
+            readable = await self._readable_url(container, urls, source.key, in_blocks=False)
         job = Copy(
             target=self._container,
             key=key,
             source=pinned,
-            url=await self._readable_url(
-                container, urls, source.key, in_blocks=pinned.goes_in_blocks(self._limits)
-            ),
+            url=readable,
+            in_blocks=in_blocks,
             options=options,
             limits=self._limits,
         )
@@ -245,8 +254,8 @@ class AzureDriver:
 
         Within an account a key or a token opens the source of Copy Blob as well as the destination.
         From another account, and for blocks, it takes a SAS, made for an hour, or that of the
-        settings: https://learn.microsoft.com/rest/api/storageservices/put-block-from-url, which is
-        from the reference.
+        settings. (The page of the sibling Copy Blob From URL wants one in any account:
+        https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url, read 2026-11-28.)
         """
         url = source.place.blob_url(key)
         access = source.signer.access
