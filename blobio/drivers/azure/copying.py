@@ -156,8 +156,9 @@ class Copy:
         Requests within an account, up to `CopyLimits.whole_bytes`: 1 PUT, and HEADs until the copy
         is done. Between accounts, and above that: 1 PUT a block and 1 PUT; within an account the
         first way is the second choice, where the service refuses (Azurite knows no blocks from
-        URLs), or gives no SAS for the source. In both cases 1 GET if the source has tags, and up to 1 HEAD if the outcome has to be
-        found out. Metadata, type, tier and tags come along, overridden by what `options` names.
+        URLs), or gives no SAS for the source. In both cases 1 GET if the source has tags, and up
+        to 1 HEAD if the outcome has to be found out. Metadata, type, tier and tags come along,
+        overridden by what `options` names.
         """
         is_near = self.source.container.place.endpoint == self.target.place.endpoint
         if self.in_blocks:
