@@ -130,7 +130,8 @@ class Sources:
         if not url.key or url.key.endswith("/"):
             return None
         try:
-            return Found(End(driver, url), url.name, await driver.head(url.key))
+            meta = await driver.head(url.key)
+            return Found(End(driver, url, size=meta.size), url.name, meta)
         except IsDirectory:
             if self._with_directories and await _is_link(driver, url):
                 return Found(End(driver, url), url.name, BlobMeta(url.key, 0, 0.0, 0.0))
@@ -146,7 +147,7 @@ class Sources:
         entries = _all_below if self._with_directories else contents
         async for meta in entries(root.driver, root.url):
             found = True
-            end = End(root.driver, root.url.with_key(meta.key))
+            end = End(root.driver, root.url.with_key(meta.key), size=meta.size)
             yield Found(end, name + meta.key[len(root.url.key) :], meta)
         if not found:
             message = f"{root.url}: no such blob or directory"
@@ -165,7 +166,8 @@ class Sources:
                             yield found
                     continue
                 assert entry.stat is not None
-                yield Found(End(driver, url), url.key[start:], _meta(url.key, entry.stat))
+                end = End(driver, url, size=entry.stat.size)
+                yield Found(end, url.key[start:], _meta(url.key, entry.stat))
 
 
 async def _is_link(driver: Driver, url: BlobUrl) -> bool:

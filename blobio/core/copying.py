@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -23,16 +22,22 @@ from blobio.core.digest import CopyCheck, md5
 from blobio.core.flow import ByteBudget, Reservation, ordered_map
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
+from blobio.core.renaming import rename, taken
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
-from blobio.errors import AlreadyExists, BlobError, ChecksumMismatch, Unsupported, VersionMismatch
+from blobio.errors import (
+    BlobError,
+    ChecksumMismatch,
+    TransportFailed,
+    Unsupported,
+    VersionMismatch,
+)
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
     Body,
     CreateOnly,
     GetOptions,
-    Overwrite,
     PutOptions,
     PutResult,
     Version,
@@ -50,11 +55,13 @@ class End:
         driver: Serves `url`.
         url: The blob.
         version: For a source that is streamed: copy this version or raise `VersionMismatch`.
+        size: Bytes that a listing told of a source; only how it is read depends on it.
     """
 
     driver: Driver
     url: BlobUrl
     version: Version | None = None
+    size: int | None = None
 
 
 @final
@@ -113,7 +120,8 @@ async def copy(
     """Copy one blob, and learn the hex MD5 of its bytes if `want_md5`.
 
     Requests: by the store 1 COPY (and parts for a large one), plus 1 HEAD for the MD5; streamed
-    1 HEAD, 1 GET a part, and what `PartWriter` sends. The content type comes along, and the user's
+    1 HEAD, 1 GET a part, and what `PartWriter` sends; no HEAD for a blob that its listing says is
+    small, and that goes where no metadata is kept. The content type comes along, and the user's
     metadata where the destination stores any. A source whose store has no versions is read with
     one GET, so that what is copied was there at one time.
 
@@ -160,10 +168,10 @@ async def move(source: End, target: End, options: PutOptions, means: Means) -> N
     if source.url == target.url:
         await source.driver.head(source.url.key)
         if isinstance(options.mode, CreateOnly):
-            raise _taken(source.url, target.url)
+            raise taken(source.url, target.url)
         return
     on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
-    if all(on_disk) and await asyncio.to_thread(_rename, source.url, target.url, options):
+    if all(on_disk) and await asyncio.to_thread(rename, source.url, target.url, options):
         return
     version = (await source.driver.head(source.url.key)).version
     await copy(source, target, options, means)
@@ -194,22 +202,28 @@ async def _stream(
     want_md5: bool,
 ) -> Copied:
     config = means.config
-    meta = await source.driver.head(source.url.key, version=source.version)
     async with contextlib.AsyncExitStack() as exits:
+        share = Reservation(means.budget)
+        exits.callback(share.close)
         body: GetResult | None = None
-        if not _is_pinned(meta, source.driver):
+        small = await _read_small(source, target, config, share)
+        if small is not None:
+            meta = small[0]
+        else:
+            meta = await source.driver.head(source.url.key, version=source.version)
+        if small is None and not _is_pinned(meta, source.driver):
             whole = GetOptions(version=source.version)
             got = await source.driver.get(source.url.key, whole)
             body = await exits.enter_async_context(got)
             meta = body.meta
-        share = Reservation(means.budget)
-        exits.callback(share.close)
         options = _with_source(options, meta, target.driver)
         writer = PartWriter(
             target.driver, target.url, options, config.write, share, uploads=means.uploads
         )
         part = writer.next_part_bytes
-        if body is not None:
+        if small is not None:
+            blocks = _block(small[1])
+        elif body is not None:
             blocks = _blocks_of(body, part, share)
         else:
             reader = RangeReader(
@@ -224,6 +238,43 @@ async def _stream(
             raise
     check.confirm_written(result)
     return Copied(check.md5 if want_md5 else None, result.version)
+
+
+async def _read_small(
+    source: End, target: End, config: Config, share: Reservation
+) -> tuple[BlobMeta, bytes] | None:
+    """Read a blob that its listing says is small with one request, which sees one version.
+
+    Halves the requests of a download of small blobs. A target with metadata is not served like
+    this: the replies of some stores to a GET leave the source's metadata out.
+
+    Returns:
+        None if it is not small, not any more, or the connection broke: a reader will resume.
+    """
+    limit = config.write.part_bytes
+    able = source.driver.capabilities
+    if source.size is None or source.size > limit or able.local_paths:
+        return None
+    if target.driver.capabilities.metadata:
+        return None
+    await share.reserve(source.size)
+    try:
+        options = GetOptions(version=source.version)
+        async with await source.driver.get(source.url.key, options) as got:
+            if got.meta.size <= source.size:
+                chunks = [chunk async for chunk in got.chunks()]
+                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                if len(data) == got.meta.size:
+                    return got.meta, data
+    except TransportFailed:
+        pass
+    share.close()
+    return None
+
+
+async def _block(data: bytes) -> AsyncGenerator[Body, None]:
+    if data:
+        yield data
 
 
 def _is_pinned(meta: BlobMeta, driver: Driver) -> bool:
@@ -313,43 +364,3 @@ async def _md5_after(target: End, result: PutResult, config: Config) -> str:
         error.ambiguous = True
         error.add_note(f"the copy to {target.url} is there; only its MD5 could not be read")
         raise
-
-
-def _rename(source: BlobUrl, target: BlobUrl, options: PutOptions) -> bool:
-    """Rename on one file system.
-
-    Returns:
-        False if that does not work: the ends are on two file systems, the condition is another, or
-        the system refuses. Copying will do it, or tell what is wrong in the words of the driver.
-    """
-    is_possible = isinstance(options.mode, Overwrite | CreateOnly)
-    if not is_possible or os.path.isdir(source.key) or not os.path.lexists(source.key):
-        return False
-    try:
-        os.makedirs(os.path.dirname(target.key) or ".", exist_ok=True)
-        if isinstance(options.mode, CreateOnly):
-            _rename_to_new(source, target)
-        else:
-            os.replace(source.key, target.key)
-    except AlreadyExists:
-        raise
-    except OSError:
-        return False
-    return True
-
-
-def _rename_to_new(source: BlobUrl, target: BlobUrl) -> None:
-    try:
-        os.link(source.key, target.key, follow_symlinks=False)
-    except FileExistsError as error:
-        raise _taken(source, target) from error
-    try:
-        os.unlink(source.key)
-    except OSError:
-        os.unlink(target.key)
-        raise
-
-
-def _taken(source: BlobUrl, target: BlobUrl) -> AlreadyExists:
-    message = f"move of {source} to {target}: the destination exists"
-    return AlreadyExists(message, url=target, operation="move")

@@ -43,7 +43,7 @@ class Placement:
         """Place what a listing of the directory `source` found at the same name below `target`."""
         name = meta.key[len(source.url.key) :]
         return Placement(
-            replace(source, url=source.url.with_key(meta.key)),
+            replace(source, url=source.url.with_key(meta.key), size=meta.size),
             replace(target, url=target.url.with_key(target.url.key + name)),
             name,
             meta,
