@@ -201,6 +201,67 @@ def test_a_page_is_read() -> None:
     assert (list(page.prefixes), page.token) == (["a/d/"], "more")
 
 
+PLAIN = {
+    "name": "a",
+    "size": "5",
+    "generation": "7",
+    "updated": "2026-11-27T00:00:01.500Z",
+    "timeCreated": "2026-11-27T00:00:01.500Z",
+    "md5Hash": "XUFAKrxLKna5cZ2REBfFkg==",
+    "crc32c": "mnG7TA==",
+    "contentType": "text/plain",
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"timeCreated": "2026-11-26T00:00:00Z"},
+        {"timeCreated": "never"},
+        {"updated": "never", "timeCreated": "never"},
+        {"md5Hash": None},
+        {"md5Hash": "XUFA"},
+        {"crc32c": "mnG7"},
+        {"crc32c": "\u00e9"},
+        {"crc32c": 1},
+        {"contentType": ""},
+        {"contentType": 1},
+        {"metadata": {"Colour": "green", "blobio-write": "x"}},
+        {"metadata": "green"},
+        {"updated": None},
+    ],
+)
+def test_a_page_describes_an_object_as_its_resource_does(changed: dict[str, object]) -> None:
+    item = {name: value for name, value in {**PLAIN, **changed}.items() if value is not None}
+    body = json.dumps({"items": [PLAIN, item]}).encode()
+
+    page = parse_page(body, "", ListOptions(), ".hidden/", "gs://b/")
+
+    assert list(page.blobs) == [meta_of({**PLAIN}, "a", "gs://b/"), meta_of(item, "a", "gs://b/")]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"size": "1_0"},
+        {"size": "-1"},
+        {"size": ""},
+        {"size": "1 2"},
+        {"size": 1},
+        {"size": "1" * 19},
+        {"generation": "0"},
+        {"generation": "\u0661"},
+        {"name": 1},
+    ],
+)
+def test_a_page_with_one_wrong_object_is_refused(changed: dict[str, object]) -> None:
+    body = json.dumps({"items": [PLAIN, {**PLAIN, **changed}]}).encode()
+
+    with pytest.raises(RequestFailed):
+        parse_page(body, "", ListOptions(), ".hidden/", "gs://b/")
+
+
 @pytest.mark.parametrize(
     "body",
     [
