@@ -55,7 +55,7 @@ def test_a_write_carries_resource_checksum_and_condition() -> None:
         f"{HOST}/upload/storage/v1/b/bucket/o?uploadType=multipart&name=a%3Fb&ifGenerationMatch=0"
     )
     boundary = request.headers["content-type"].removeprefix("multipart/related; boundary=")
-    empty, resource, data, end = bytes(request.body).split(b"--" + boundary.encode())
+    empty, resource, data, end = bytes(request.content).split(b"--" + boundary.encode())
     assert (empty, end) == (b"", b"--\r\n")
     assert json.loads(resource.partition(b"\r\n\r\n")[2]) == {
         "name": "a?b",
@@ -64,6 +64,12 @@ def test_a_write_carries_resource_checksum_and_condition() -> None:
         "crc32c": "mnG7TA==",
     }
     assert data == b"\r\ncontent-type: text/x\r\n\r\nhello\r\n"
+
+
+def test_a_write_does_not_copy_its_bytes() -> None:
+    body = memoryview(bytes(1000))
+
+    assert WIRE.put("a", body, PutOptions(), None, 0).body is body
 
 
 def test_two_writes_have_two_boundaries() -> None:
@@ -78,7 +84,7 @@ def test_a_compose_pins_its_sources() -> None:
     request = WIRE.compose("a/b", sources, options, "token")
 
     assert request.url == f"{HOST}/storage/v1/b/bucket/o/a%2Fb/compose?ifGenerationMatch=7"
-    assert json.loads(bytes(request.body)) == {
+    assert json.loads(bytes(request.content)) == {
         "sourceObjects": [
             {"name": "x/0", "generation": "11", "objectPreconditions": {"ifGenerationMatch": "11"}},
             {"name": "x/1", "generation": "12", "objectPreconditions": {"ifGenerationMatch": "12"}},
@@ -102,7 +108,7 @@ def test_settings_of_new_objects_go_along() -> None:
     request = Wire(locate("bucket", None), config).put("a", b"", PutOptions(), None, 0)
 
     assert request.url.endswith("&kmsKeyName=projects%2Fp%2Fk")
-    assert b'"storageClass": "NEARLINE"' in bytes(request.body)
+    assert b'"storageClass": "NEARLINE"' in bytes(request.content)
     assert request.headers["x-goog-user-project"] == "payer"
 
 
