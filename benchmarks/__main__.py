@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
 from benchmarks import emulators, machine
 from benchmarks.jobs import JOBS
 from benchmarks.report import summarise, table
-from benchmarks.runner import Readings, Servers, emulate, measure_all, serve
+from benchmarks.runner import Readings, Rounds, Servers, emulate, measure_all, serve
 from benchmarks.scale import FULL, SMOKE
 from benchmarks.stores import PEERS, STORES
 from benchmarks.targets import verdicts
@@ -25,6 +26,12 @@ def _arguments() -> argparse.Namespace:
         "--store", action="append", choices=STORES, help="only this one; repeatable"
     )
     parser.add_argument("--repeat", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument(
+        "--slow-s",
+        type=float,
+        default=math.inf,
+        help="a library that takes longer for a job does it only 3 times, and the table says so",
+    )
     parser.add_argument("--job", action="append", choices=JOBS, help="only this one; repeatable")
     parser.add_argument("--peer", action="append", choices=PEERS, help="only this one; repeatable")
     parser.add_argument("--raw", action="store_true", help="do without nginx")
@@ -87,7 +94,7 @@ def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
             scale,
             wanted.job or list(JOBS),
             peers,
-            rounds=rounds,
+            rounds=Rounds(count=rounds, slow_s=wanted.slow_s),
             seed=wanted.seed,
             check=wanted.smoke,
         )

@@ -53,12 +53,14 @@ class Summary:
         cpu_s: Seconds of the client's processor.
         system_s: Of these, in the kernel.
         peak_mib: Highest growth of its resident memory, in MiB.
+        rounds: How many these are the medians of.
     """
 
     wall_s: Figure
     cpu_s: Figure
     system_s: Figure
     peak_mib: Figure
+    rounds: int
 
 
 def summarise(readings: Readings) -> dict[tuple[str, str], Summary]:
@@ -72,6 +74,7 @@ def _summary(readings: Sequence[Reading]) -> Summary:
         cpu_s=Figure.of([reading.cpu_s for reading in readings]),
         system_s=Figure.of([reading.system_s for reading in readings]),
         peak_mib=Figure.of([reading.peak_bytes / MIB for reading in readings]),
+        rounds=len(readings),
     )
 
 
@@ -89,10 +92,12 @@ def table(summaries: dict[tuple[str, str], Summary]) -> str:
 
 
 def _rows(job: str, mine: dict[str, Summary]) -> Iterator[tuple[str, ...]]:
+    most = max((one.rounds for one in mine.values()), default=0)
     for index, (peer, one) in enumerate(mine.items()):
+        name = f"**{peer}**" if peer == OURS else peer
         yield (
             "" if index else JOBS[job].title,
-            f"**{peer}**" if peer == OURS else peer,
+            name if one.rounds == most else f"{name} ({one.rounds} rounds)",
             _seconds(one.wall_s),
             _seconds(one.cpu_s),
             f"{one.system_s.middle:.2f}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import subprocess
@@ -29,14 +30,34 @@ from benchmarks.server import nginx
 from benchmarks.server.__main__ import Settings
 from benchmarks.stores import STORES
 
-__all__ = ["Readings", "Servers", "emulate", "measure_all", "serve"]
+__all__ = ["Readings", "Rounds", "Servers", "emulate", "measure_all", "serve"]
 
 _JOB_S: Final = 600.0
+_SLOW_ROUNDS: Final = 3
 _ROOMY: Final = "/dev/shm"  # noqa: S108 - memory, so that no disk is measured
 _FOREIGN: Final = ("AWS_", "AZURE_", "BLOBFILE_", "GCSFS_", "GOOGLE_", "STORAGE_EMULATOR_")
 
 Readings = dict[tuple[str, str], list[Reading]]
 """By job and library, one a round."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How often to measure.
+
+    Attributes:
+        count: Rounds in all, with the first, which does not count.
+        slow_s: A library that took longer for a job in the first round does only `_SLOW_ROUNDS`
+            more of it.
+    """
+
+    count: int
+    slow_s: float = math.inf
+
+    def has(self, number: int, found: Sequence[Reading]) -> bool:
+        """Tell if a library takes part in a round, by its readings in those before."""
+        return number <= _SLOW_ROUNDS or found[0].wall_s <= self.slow_s
 
 
 @final
@@ -164,11 +185,11 @@ def measure_all(
     jobs: Sequence[str],
     peers: Sequence[str],
     *,
-    rounds: int,
+    rounds: Rounds,
     seed: int,
     check: bool,
 ) -> Readings:
-    """Run every job with every library, `rounds` times.
+    """Run every job with every library, as often as `rounds` says.
 
     Raises:
         RuntimeError: A library failed, or did something else than its job.
@@ -176,12 +197,15 @@ def measure_all(
     readings: Readings = {}
     order = random.Random(seed)  # noqa: S311 - an order, no secret
     able = {job: [peer for peer in servers.able(job) if peer in peers] for job in jobs}
-    for number in range(rounds):
+    for number in range(rounds.count):
         if check:
             runs = [(peer, [job for job in able if peer in able[job]]) for peer in peers]
         else:
             runs = [
-                (peer, [job]) for job in able for peer in order.sample(able[job], len(able[job]))
+                (peer, [job])
+                for job in able
+                for peer in order.sample(able[job], len(able[job]))
+                if rounds.has(number, readings.get((job, peer), []))
             ]
         for peer, together in runs:
             tasks = [
@@ -191,8 +215,9 @@ def measure_all(
             for job, reading in zip(together, _measure(tasks), strict=True):
                 readings.setdefault((job, peer), []).append(reading)
                 print(
-                    f"{number + 1}/{rounds} {servers.store} {job} {peer}: {reading.wall_s:.3f} s, "
-                    f"CPU {reading.cpu_s:.3f} s, {reading.peak_bytes >> 20} MiB",
+                    f"{number + 1}/{rounds.count} {servers.store} {job} {peer}: "
+                    f"{reading.wall_s:.3f} s, CPU {reading.cpu_s:.3f} s, "
+                    f"{reading.peak_bytes >> 20} MiB",
                     file=sys.stderr,
                     flush=True,
                 )

@@ -34,6 +34,7 @@ __all__ = [
     "Span",
     "Version",
     "WriteMode",
+    "described_blobs",
     "listed_blobs",
 ]
 
@@ -122,7 +123,7 @@ _NO_METADATA: Final[Mapping[str, str]] = {}
 
 
 class BlobMeta(NamedTuple):
-    """What a store says of one blob. Made with keywords, except by `listed_blobs`.
+    """What a store says of one blob. Made with keywords, except by listings.
 
     A listing makes millions of these: a tuple takes a fifth of the time of a frozen dataclass.
 
@@ -153,6 +154,13 @@ class BlobMeta(NamedTuple):
     mode: int | None = None
 
 
+BlobRow: TypeAlias = (
+    "tuple[str, int, float, float, Version | None, str | None, int | None, str | None, "
+    "Mapping[str, str], int | None]"
+)
+"""The fields of a `BlobMeta` in their order."""
+
+
 def listed_blobs(
     keys: Sequence[str],
     sizes: Iterable[int],
@@ -171,7 +179,11 @@ def listed_blobs(
     """
     nothing = repeat(None)
     unknown = (nothing, nothing, nothing, repeat(_NO_METADATA), nothing)
-    rows = zip(keys, sizes, times, times, versions, *unknown, strict=False)
+    return described_blobs(zip(keys, sizes, times, times, versions, *unknown, strict=False))
+
+
+def described_blobs(rows: Iterable[BlobRow]) -> list[BlobMeta]:
+    """Make what a listing tells of its blobs, as fast as `listed_blobs`, from all their fields."""
     return list(map(_new_meta, rows))
 
 

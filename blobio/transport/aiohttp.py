@@ -62,7 +62,7 @@ class AiohttpTransport:
             InvalidConfig: `HttpConfig.ca_file` is not there or holds no certificate.
         """
         session = self._open()
-        exchange = Exchange(self._config, len(request.body))
+        exchange = Exchange(self._config, request.content_bytes)
         try:
             async with exchange.watch():
                 reply = await self._request(session, request, exchange)
@@ -100,16 +100,15 @@ class AiohttpTransport:
     async def _request(
         self, session: aiohttp.ClientSession, request: Request, exchange: Exchange
     ) -> aiohttp.ClientResponse:
-        body = request.body
+        size = request.content_bytes
         headers = {"accept-encoding": "identity", "user-agent": self._config.user_agent}
         headers.update(request.headers)
-        if body or request.method in _WITH_BODY:
-            headers["content-length"] = str(len(body))
+        if size or request.method in _WITH_BODY:
+            headers["content-length"] = str(size)
         # A small body travels in one segment with the headers; a large one in pieces, so that
         # the kernel's pace is seen and the loop is not held up.
-        data: Body | AsyncIterator[memoryview] | None = body or None
-        if len(body) > _PIECE_BYTES:
-            data = _pieces(body)
+        data: Body | AsyncIterator[Body] | None
+        data = _pieces(request) if size > _PIECE_BYTES else request.content or None
         return await session.request(
             request.method,
             yarl.URL(request.url, encoded=True),
@@ -167,10 +166,14 @@ def _receive_more(transport: asyncio.Transport | None) -> None:
         setattr(transport, "max_size", _RECEIVE_BYTES)  # noqa: B010 - typeshed does not know it
 
 
-async def _pieces(body: Body) -> AsyncIterator[memoryview]:
-    view = memoryview(body)
+async def _pieces(request: Request) -> AsyncIterator[Body]:
+    if request.before:
+        yield request.before
+    view = memoryview(request.body)
     for start in range(0, len(view), _PIECE_BYTES):
         yield view[start : start + _PIECE_BYTES]
+    if request.after:
+        yield request.after
 
 
 def _session(config: HttpConfig) -> aiohttp.ClientSession:

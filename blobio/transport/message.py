@@ -45,6 +45,9 @@ class Request:
         url: Absolute and fully percent-encoded; sent byte for byte.
         headers: Names in lower case. `host` and `content-length` are left to the transport.
         body: Held in memory, so that the request can be sent again.
+        before: What is sent ahead of `body`, as part of the same content. A large body that has to
+            be wrapped is not copied for it. No signature covers it.
+        after: What is sent behind `body`, likewise.
         idempotent: Sending it twice has the effect of sending it once, or the driver reconciles.
         stream: Leave the body of a success (status below 300) on the socket; otherwise, and for
             every failure, it is buffered inside the retry loop, within `MAX_REPLY_BYTES` and
@@ -58,6 +61,8 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = b""
+    before: bytes = b""
+    after: bytes = b""
     idempotent: bool = True
     stream: bool = False
     operation: str = ""
@@ -67,8 +72,20 @@ class Request:
     def __repr__(self) -> str:
         return (
             f"Request({self.method} {redact(self.url)}, headers={sorted(self.headers)}, "
-            f"body={len(self.body)} bytes)"
+            f"body={self.content_bytes} bytes)"
         )
+
+    @property
+    def content_bytes(self) -> int:
+        """Size of all that is sent behind the headers."""
+        return len(self.before) + len(self.body) + len(self.after)
+
+    @property
+    def content(self) -> Body:
+        """All that is sent behind the headers; a copy if `body` is wrapped."""
+        if self.before or self.after:
+            return b"".join((self.before, self.body, self.after))
+        return self.body
 
 
 @final

@@ -156,7 +156,7 @@ class ObserveTransport:
             status=None if response is None else response.status,
             error=None if error is None else type(error).__name__,
             duration_s=self._clock() - started,
-            sent_bytes=len(request.body),
+            sent_bytes=request.content_bytes,
             received_bytes=None if streamed or response is None else len(response.body),
             request_id=None if response is None else request_id(response),
         )

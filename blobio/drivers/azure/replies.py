@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 from collections.abc import Mapping
 from typing import Final
 
@@ -30,7 +30,7 @@ def version_of(headers: Mapping[str, str]) -> Version | None:
 def md5_hex(text: str | None) -> str | None:
     """Return a base64 MD5 in hex, or None if it is none."""
     try:
-        digest = base64.b64decode(text or "", validate=True)
+        digest = binascii.a2b_base64(text or "", strict_mode=True)  # a third of `b64decode`
     except ValueError:
         return None
     return digest.hex() if len(digest) == _MD5_BYTES else None

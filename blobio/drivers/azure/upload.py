@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, final
 from blobio.drivers.azure import writing
 from blobio.drivers.azure.container import Container
 from blobio.drivers.azure.errors import error_for, raise_for, upload_lost
-from blobio.drivers.azure.headers import content_md5
 from blobio.drivers.azure.wire import block_id
 from blobio.drivers.parts import PartTable
 from blobio.errors import DeadlineExceeded, TransportFailed
@@ -144,7 +143,8 @@ class _WholeDigest:
     """The MD5 of the whole blob, as long as its blocks come one after the other.
 
     Blocks are sent at once, so each waits here, in the order in which it was handed over, until
-    the one before it is in. A block out of order ends it: the blob then gets no MD5.
+    the one before it is in. Its own MD5 is computed after its turn, beside the turns of the next. A
+    block out of order ends it: the blob then gets no MD5.
     """
 
     def __init__(self) -> None:
@@ -165,20 +165,23 @@ class _WholeDigest:
         else:
             self._next += 1
             async with self._turn:
-                md5 = await self._update(body)
+                so_far = await self._update(body)
+            # All up to the end of the first block is that block: a small blob is hashed once.
+            md5 = so_far if index == 0 and so_far else await writing.md5_base64(body)
             self._blocks[index] = md5
             return md5
         return await writing.md5_base64(body)
 
-    async def _update(self, body: Body) -> str:
+    async def _update(self, body: Body) -> str | None:
         if len(body) > _MD5_IN_THREAD_BYTES:
-            return await asyncio.to_thread(self._digest_both, body)
-        return self._digest_both(body)
+            return await asyncio.to_thread(self._take, body)
+        return self._take(body)
 
-    def _digest_both(self, body: Body) -> str:
-        if self._whole is not None:
-            self._whole.update(body)
-        return content_md5(body)
+    def _take(self, body: Body) -> str | None:
+        whole = self._whole  # which the loop may give up at any moment
+        if whole is not None:
+            whole.update(body)
+        return self.base64()
 
     def give_up(self) -> None:
         """Compute no more."""
@@ -186,4 +189,5 @@ class _WholeDigest:
 
     def base64(self) -> str | None:
         """Return the MD5 of all blocks, or None if they did not come in order."""
-        return None if self._whole is None else base64.b64encode(self._whole.digest()).decode()
+        whole = self._whole
+        return None if whole is None else base64.b64encode(whole.digest()).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 import re
@@ -23,12 +22,14 @@ __all__ = [
     "conditions",
     "generation_of",
     "hashes",
+    "md5_hex",
     "media_meta",
     "meta_of",
     "new_metadata",
     "own_metadata",
     "parse",
     "put_result",
+    "time_of",
     "token_of",
 ]
 
@@ -97,14 +98,14 @@ def meta_of(resource: Resource, key: str, subject: str, operation: str = "head")
     if not _DIGITS.fullmatch(size) or not _GENERATION.fullmatch(generation):
         message = f"{operation} of {subject}: the reply does not tell size and generation"
         raise RequestFailed(message, url=subject, operation=operation)
-    updated = _time(_text(resource, "updated"))
+    updated = time_of(_text(resource, "updated"))
     return BlobMeta(
         key=key,
         size=int(size),
         mtime=updated,
-        ctime=_time(_text(resource, "timeCreated")) or updated,
+        ctime=time_of(_text(resource, "timeCreated")) or updated,
         version=Version(generation),
-        md5=_md5(_text(resource, "md5Hash")),
+        md5=md5_hex(_text(resource, "md5Hash")),
         crc32c=checksum.from_base64(_text(resource, "crc32c")),
         content_type=_text(resource, "contentType") or None,
         metadata=own_metadata(resource),
@@ -128,7 +129,7 @@ def put_result(resource: Resource) -> PutResult:
     generation = _text(resource, "generation")
     return PutResult(
         version=Version(generation) if _GENERATION.fullmatch(generation) else None,
-        md5=_md5(_text(resource, "md5Hash")),
+        md5=md5_hex(_text(resource, "md5Hash")),
         crc32c=checksum.from_base64(_text(resource, "crc32c")),
     )
 
@@ -155,7 +156,7 @@ def hashes(headers: Mapping[str, str]) -> tuple[int | None, str | None]:
     found = dict(
         item.strip().partition("=")[::2] for item in headers.get("x-goog-hash", "").split(",")
     )
-    return checksum.from_base64(found.get("crc32c", "")), _md5(found.get("md5", ""))
+    return checksum.from_base64(found.get("crc32c", "")), md5_hex(found.get("md5", ""))
 
 
 def media_meta(key: str, response: Response, size: int) -> BlobMeta:
@@ -193,15 +194,17 @@ def _text(resource: Resource, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _md5(text: str) -> str | None:
+def md5_hex(text: str) -> str | None:
+    """Return a base64 MD5 in hex, or None if it is none."""
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        raw = binascii.a2b_base64(text, strict_mode=True)  # a third of the time of `b64decode`
+    except ValueError:
         return None
     return raw.hex() if len(raw) == 16 else None  # noqa: PLR2004 - bytes of an MD5
 
 
-def _time(text: str) -> float:
+def time_of(text: str) -> float:
+    """Return a time of a resource as seconds since the epoch, 0.0 if it cannot be read."""
     try:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError:

@@ -112,7 +112,9 @@ class Wire:
                 **self.payer(),
                 "content-type": f"multipart/related; boundary={boundary}",
             },
-            body=b"".join((start, body, f"\r\n--{boundary}--\r\n".encode())),
+            before=start,
+            body=body,
+            after=f"\r\n--{boundary}--\r\n".encode(),
             operation="put",
             subject=self.subject(key),
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -92,6 +93,24 @@ async def test_large_body_arrives_whole(transport: AiohttpTransport) -> None:
 
     assert server.requests[0].body == body
     assert "transfer-encoding" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("size", [0, 5, 700_001])
+async def test_wrapped_body_arrives_with_its_wrapping(
+    transport: AiohttpTransport, size: int
+) -> None:
+    async def answer(_: Received, writer: Writer) -> None:
+        writer.write(ok())
+
+    body = bytes(range(256)) * (size // 256 + 1)
+    request = Request(method="POST", url="", before=b"<", body=memoryview(body)[:size], after=b">")
+    async with running(answer) as server:
+        await transport.send(replace(request, url=server.url))
+
+    assert server.requests[0].body == b"<" + body[:size] + b">"
+    assert (
+        server.requests[0].headers["content-length"] == str(size + 2) == str(request.content_bytes)
+    )
 
 
 async def test_compressed_reply_is_delivered_as_stored(transport: AiohttpTransport) -> None:

@@ -59,6 +59,38 @@ def test_blob_is_described() -> None:
     assert listed.token == "next"
 
 
+BLOCK = "<BlobType>BlockBlob</BlobType>"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("11:00:00 GMT", "12:00:00 GMT"),
+        ("12:00:00 GMT", "never"),
+        ("11:00:00 GMT", "never"),
+        ("<Content-MD5>jXd/OF09/siBXSD3SWAm3A==</Content-MD5>", "<Content-MD5 />"),
+        ("<Content-MD5>jXd/OF09/siBXSD3SWAm3A==</Content-MD5>", ""),
+        ("jXd/OF09/siBXSD3SWAm3A==", "jXd/"),
+        ("0x8D", ""),
+        ("0x8D", '"0x8D"'),
+        ("text/plain", ""),
+        (BLOCK, "<BlobType>AppendBlob</BlobType>"),
+        (BLOCK, BLOCK + "<ResourceType>directory</ResourceType>"),
+    ],
+)
+def test_page_of_usual_blobs_is_read_as_any_other(old: str, new: str) -> None:
+    entry = blob("a", more=BLOCK).replace(old, new)
+    unusual = blob("b&lt;", more=BLOCK)
+
+    alone, mixed = (
+        parse_page(page(*found), "", FLAT, "s") for found in ([entry], [entry, unusual])
+    )
+
+    assert list(alone.blobs) == list(mixed.blobs)[:1]
+    assert alone.blobs[0].key.rstrip("/") == "a"
+
+
 def test_name_that_xml_cannot_carry_is_decoded() -> None:
     entry = blob("x").replace("<Name>x", '<Name Encoded="true">a%1Bb%25')
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 
 import pytest
@@ -19,7 +20,7 @@ from blobio.errors import (
 )
 from blobio.transport.message import Request
 from blobio.transport.mock import Step, reply
-from blobio.values import CreateOnly, Overwrite, PutOptions, PutResult, ReplaceIf, Version
+from blobio.values import Body, CreateOnly, Overwrite, PutOptions, PutResult, ReplaceIf, Version
 from tests.unit.drivers.azure.kit import error, found, lost, md5, scripted, sent, token_of, wrote
 
 CREATE = PutOptions(mode=CreateOnly())
@@ -322,3 +323,47 @@ async def test_large_blocks_are_digested_off_the_loop_and_in_order() -> None:
     await upload.complete(parts, size=6 << 20)
 
     assert mock.requests[-1].headers["x-ms-blob-content-md5"] == md5(one + two + one)
+
+
+@pytest.mark.parametrize("size", [0, 4, 3 << 20])
+async def test_only_block_is_hashed_once(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    true_md5 = hashlib.md5
+
+    def counted(*args: bytes, usedforsecurity: bool) -> object:
+        started.append(args)
+        return true_md5(*args, usedforsecurity=usedforsecurity)
+
+    monkeypatch.setattr(hashlib, "md5", counted)
+    driver, mock = scripted([wrote()] * 2)
+    upload = await driver.begin_upload("key", PutOptions())
+    data = bytes(size)
+
+    await upload.complete([await upload.put_part(0, 0, data)], size=size)
+
+    assert (data,) not in started  # that of the whole blob is begun empty
+    assert mock.requests[-1].headers["x-ms-blob-content-md5"] == md5(data)
+    if size:
+        assert mock.requests[0].headers["content-md5"] == md5(data)
+
+
+async def test_blocks_are_hashed_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = asyncio.Barrier(2)
+    hashed: list[str] = []
+
+    async def together(body: Body) -> str:
+        async with asyncio.timeout(5):
+            await both.wait()
+        hashed.append(md5(bytes(body)))
+        return hashed[-1]
+
+    monkeypatch.setattr(writing, "md5_base64", together)
+    driver, mock = scripted([wrote()] * 4)
+    upload = await driver.begin_upload("key", PutOptions())
+    parts = [await upload.put_part(0, 0, b"one")]
+
+    parts += await asyncio.gather(upload.put_part(1, 3, b"two"), upload.put_part(2, 6, b"six"))
+    await upload.complete(parts, size=9)
+
+    assert sorted(hashed) == sorted([md5(b"two"), md5(b"six")])
+    assert mock.requests[-1].headers["x-ms-blob-content-md5"] == md5(b"onetwosix")

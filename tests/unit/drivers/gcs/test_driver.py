@@ -207,7 +207,7 @@ async def test_a_server_error_that_hides_a_success_is_looked_behind() -> None:
 
     def answer(request: Request) -> Response:
         if request.method == "POST":
-            described = json.loads(bytes(request.body).split(b"\r\n\r\n")[1].split(b"\r\n")[0])
+            described = json.loads(bytes(request.content).split(b"\r\n\r\n")[1].split(b"\r\n")[0])
             tokens.append(described["metadata"]["blobio-write"])
             return error(500, "internalError")
         return resource(metadata={"blobio-write": tokens[-1]}, crc32c="mnG7TA==")

@@ -55,7 +55,7 @@ def test_a_write_carries_resource_checksum_and_condition() -> None:
         f"{HOST}/upload/storage/v1/b/bucket/o?uploadType=multipart&name=a%3Fb&ifGenerationMatch=0"
     )
     boundary = request.headers["content-type"].removeprefix("multipart/related; boundary=")
-    empty, resource, data, end = bytes(request.body).split(b"--" + boundary.encode())
+    empty, resource, data, end = bytes(request.content).split(b"--" + boundary.encode())
     assert (empty, end) == (b"", b"--\r\n")
     assert json.loads(resource.partition(b"\r\n\r\n")[2]) == {
         "name": "a?b",
@@ -64,6 +64,12 @@ def test_a_write_carries_resource_checksum_and_condition() -> None:
         "crc32c": "mnG7TA==",
     }
     assert data == b"\r\ncontent-type: text/x\r\n\r\nhello\r\n"
+
+
+def test_a_write_does_not_copy_its_bytes() -> None:
+    body = memoryview(bytes(1000))
+
+    assert WIRE.put("a", body, PutOptions(), None, 0).body is body
 
 
 def test_two_writes_have_two_boundaries() -> None:
@@ -78,7 +84,7 @@ def test_a_compose_pins_its_sources() -> None:
     request = WIRE.compose("a/b", sources, options, "token")
 
     assert request.url == f"{HOST}/storage/v1/b/bucket/o/a%2Fb/compose?ifGenerationMatch=7"
-    assert json.loads(bytes(request.body)) == {
+    assert json.loads(bytes(request.content)) == {
         "sourceObjects": [
             {"name": "x/0", "generation": "11", "objectPreconditions": {"ifGenerationMatch": "11"}},
             {"name": "x/1", "generation": "12", "objectPreconditions": {"ifGenerationMatch": "12"}},
@@ -102,7 +108,7 @@ def test_settings_of_new_objects_go_along() -> None:
     request = Wire(locate("bucket", None), config).put("a", b"", PutOptions(), None, 0)
 
     assert request.url.endswith("&kmsKeyName=projects%2Fp%2Fk")
-    assert b'"storageClass": "NEARLINE"' in bytes(request.body)
+    assert b'"storageClass": "NEARLINE"' in bytes(request.content)
     assert request.headers["x-goog-user-project"] == "payer"
 
 
@@ -199,6 +205,67 @@ def test_a_page_is_read() -> None:
     assert blob.md5 == "5d41402abc4b2a76b9719d911017c592"
     assert (blob.crc32c, dict(blob.metadata)) == (0x9A71BB4C, {"colour": "green"})
     assert (list(page.prefixes), page.token) == (["a/d/"], "more")
+
+
+PLAIN = {
+    "name": "a",
+    "size": "5",
+    "generation": "7",
+    "updated": "2026-11-27T00:00:01.500Z",
+    "timeCreated": "2026-11-27T00:00:01.500Z",
+    "md5Hash": "XUFAKrxLKna5cZ2REBfFkg==",
+    "crc32c": "mnG7TA==",
+    "contentType": "text/plain",
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"timeCreated": "2026-11-26T00:00:00Z"},
+        {"timeCreated": "never"},
+        {"updated": "never", "timeCreated": "never"},
+        {"md5Hash": None},
+        {"md5Hash": "XUFA"},
+        {"crc32c": "mnG7"},
+        {"crc32c": "\u00e9"},
+        {"crc32c": 1},
+        {"contentType": ""},
+        {"contentType": 1},
+        {"metadata": {"Colour": "green", "blobio-write": "x"}},
+        {"metadata": "green"},
+        {"updated": None},
+    ],
+)
+def test_a_page_describes_an_object_as_its_resource_does(changed: dict[str, object]) -> None:
+    item = {name: value for name, value in {**PLAIN, **changed}.items() if value is not None}
+    body = json.dumps({"items": [PLAIN, item]}).encode()
+
+    page = parse_page(body, "", ListOptions(), ".hidden/", "gs://b/")
+
+    assert list(page.blobs) == [meta_of({**PLAIN}, "a", "gs://b/"), meta_of(item, "a", "gs://b/")]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"size": "1_0"},
+        {"size": "-1"},
+        {"size": ""},
+        {"size": "1 2"},
+        {"size": 1},
+        {"size": "1" * 19},
+        {"generation": "0"},
+        {"generation": "\u0661"},
+        {"name": 1},
+    ],
+)
+def test_a_page_with_one_wrong_object_is_refused(changed: dict[str, object]) -> None:
+    body = json.dumps({"items": [PLAIN, {**PLAIN, **changed}]}).encode()
+
+    with pytest.raises(RequestFailed):
+        parse_page(body, "", ListOptions(), ".hidden/", "gs://b/")
 
 
 @pytest.mark.parametrize(
