@@ -184,18 +184,18 @@ async def _require_unchanged(end: End, listed: State) -> None:
 
 
 async def _mode(target: End, listed: State | None) -> WriteMode:
-    """Return the condition that the target is what was listed; look now if no store decides it."""
+    """Return the condition that the target is what was listed, and look as well.
+
+    Some servers take a condition and do not look at it; the look alone would leave a moment open.
+    """
     able = target.driver.capabilities
-    if listed is None:
-        if able.create_only:
-            return CreateOnly()
-        try:
-            await target.driver.head(target.url.key)
-        except NotFound:
-            return Overwrite()
-        message = f"{target.url} was not there when it was listed; it was left alone"
-        raise AlreadyExists(message, url=target.url, operation="sync")
-    if able.replace_if and listed.version is not None:
-        return ReplaceIf(listed.version)
-    await _require_unchanged(target, listed)
-    return Overwrite()
+    if listed is not None:
+        await _require_unchanged(target, listed)
+        version = listed.version if able.replace_if else None
+        return Overwrite() if version is None else ReplaceIf(version)
+    try:
+        await target.driver.head(target.url.key)
+    except NotFound:
+        return CreateOnly() if able.create_only else Overwrite()
+    message = f"{target.url} was not there when it was listed; it was left alone"
+    raise AlreadyExists(message, url=target.url, operation="sync")

@@ -21,6 +21,7 @@ from blobio.values import BlobMeta
 __all__ = ["configure", "run"]
 
 _BATCH: Final = 1000
+_TROUBLE: Final = Exit.USAGE  # 2, as diff of Unix has it
 _WORDS: Final = {"=": "same", "<": "only in A", ">": "only in B", "*": "differs"}
 
 
@@ -72,8 +73,10 @@ class _Diff:
                 ) as results:
                     async for name, result in results:
                         self._print(name, result)
+        if self._pairs.failure is not None:
+            return _trouble(code_of(self._pairs.failure))
         if self._session.account.failed:
-            return _trouble(self._session.account.code)
+            return _TROUBLE
         return Exit.SOME_FAILED if self._differ else Exit.DONE
 
     async def _batches(self) -> AsyncGenerator[list[Pair], None]:
@@ -124,4 +127,4 @@ def _content(meta: BlobMeta | None) -> BlobMeta | None:
 
 def _trouble(code: Exit) -> Exit:
     """Return a code that cannot be taken for trees that differ."""
-    return Exit.USAGE if code is Exit.SOME_FAILED else code
+    return _TROUBLE if code is Exit.SOME_FAILED else code
