@@ -8,6 +8,7 @@ is not whole.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
@@ -283,6 +284,9 @@ def _load_state(record: object) -> State | None:
         return None
     if not isinstance(record, dict):
         message = "a state is an object"
+        raise PlanError(message)
+    if not math.isfinite(record["mtime"]):
+        message = "a time is a number"
         raise PlanError(message)
     version = record["version"]
     return State(

@@ -384,3 +384,38 @@ def test_plan_file_that_is_not_there_is_named(
     for option in ("--plan", "--apply"):
         assert main(["sync", option, plan, f"{tmp_path}/s", f"{tmp_path}/t"]) == 1
         assert "no/plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["bytes", "pipe"])
+def test_file_that_can_be_no_plan_is_usage(tmp_path: Path, kind: str) -> None:
+    plan = tmp_path / "plan"
+    reader, writer = os.pipe()
+    plan.write_bytes(b"\xff\xfe\x00")
+    name = str(plan) if kind == "bytes" else f"/dev/fd/{reader}"
+    try:
+        assert main(["sync", "--apply", name, f"{tmp_path}/s", f"{tmp_path}/t"]) == 2
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_source_that_goes_away_while_it_is_listed_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "s", str(tmp_path / "t")
+    fill(str(source), TREE)
+    fill(target, {**TREE, "old": b"x"})
+    whole = LocalDriver.list_page
+
+    async def list_page(
+        self: LocalDriver, prefix: str, options: ListOptions, token: str | None
+    ) -> ListPage:
+        if token is not None and source.exists():
+            source.rename(tmp_path / "elsewhere")
+        return await whole(self, prefix, replace(options, page_size=1), token)
+
+    monkeypatch.setattr(LocalDriver, "list_page", list_page)
+    assert main(["sync", "--delete", str(source), target]) == 5
+
+    monkeypatch.undo()
+    assert content(target) == {**TREE, "old": b"x"}

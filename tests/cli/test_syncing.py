@@ -119,6 +119,8 @@ def test_plan_is_read_as_it_was_written() -> None:
         [_plan()[0], '{"type": "delete", "name": "", "source": null, "target": null}'],
         [_plan()[0], '{"type": "copy", "name": "a", "source": 1, "target": null}'],
         [dump_head("s", "other"), dump_end(Counts())],
+        [line.replace("2.5", "Infinity") for line in _plan()],
+        [line.replace("2.5", '"now"') for line in _plan()],
     ],
 )
 def test_text_that_is_no_whole_plan_of_these_trees_is_refused(lines: list[str]) -> None:

@@ -175,7 +175,8 @@ class _Sync:
             return
         if self._pairs.failure is not None:
             raise Stop(Exit.REFUSED, "a listing failed, so nothing was copied and nothing deleted")
-        if not counts.sources and self._source.driver.capabilities.directories:
+        if self._source.driver.capabilities.directories:
+            # A directory that goes away while it is listed looks like one that has no more in it.
             await require_there(self._source, Exit.REFUSED)
         limit = args.max_delete or DeleteLimit()
         reason = refusal(counts, limit, empty_ok=args.allow_empty_source)
@@ -216,7 +217,13 @@ class _Sync:
 
     def _open_plan(self) -> IO[str]:
         with _file_errors(self._args.apply):
-            return open(self._args.apply, encoding="ascii")
+            file = open(  # noqa: SIM115 - the caller closes it
+                self._args.apply, encoding="ascii", errors="backslashreplace"
+            )
+            if file.seekable():
+                return file
+            file.close()
+        raise Stop(Exit.USAGE, f"{self._args.apply}: a plan is read more than once, from a file")
 
     async def _carry_out(self, file: IO[str]) -> Exit:
         async def copies() -> AsyncGenerator[Step, None]:
