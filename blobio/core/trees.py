@@ -30,7 +30,7 @@ from blobio.errors import (
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, CreateOnly, PutOptions, WriteMode
 
-__all__ = ["contents", "copytree"]
+__all__ = ["contents", "copytree", "lies_in"]
 
 _FAILURES_KEPT: Final = 100
 _FAILURES_LIMIT: Final = 100  # other than AlreadyExists: then it is not the blobs that are wrong
@@ -99,7 +99,7 @@ async def _check_ends(source: End, target: End, mode: WriteMode) -> None:
         raise NotFound(message, url=target.url, operation="copytree")
     if able.directories:
         await _refuse_file(target, f"{what}: the destination is a file")
-    if await _lies_in(target, source):
+    if await lies_in(target, source):
         message = f"{what}: the destination is the source or lies in it"
         raise InvalidUrl(message, url=target.url, operation="copytree")
 
@@ -110,7 +110,7 @@ async def _refuse_file(end: End, message: str) -> None:
         raise NotDirectory(message, url=file, operation="copytree")
 
 
-async def _lies_in(inner: End, outer: End) -> bool:
+async def lies_in(inner: End, outer: End) -> bool:
     """Tell whether a directory is another one or below it, on disk whatever links lead there."""
     places = [(end.url.scheme, end.url.authority) for end in (inner, outer)]
     if places[0] != places[1]:

@@ -76,8 +76,23 @@ def azure() -> Iterator[tuple[StrictAzure, FaultProxy]]:
         yield server, proxy
 
 
+@pytest.fixture(scope="session")
+def servers(
+    s3_proxy: FaultProxy,
+    gcs_proxy: FaultProxy,
+    azure: tuple[StrictAzure, FaultProxy],
+    web: Site,
+) -> None:
+    """Start all servers of ours: a test that asks by name must have them before it counts."""
+
+
+@pytest.fixture(scope="session")
+def emulators(fake_gcs_proxy: FaultProxy, azurite_proxy: FaultProxy) -> None:
+    """Start the emulators, as above."""
+
+
 @pytest.fixture(params=["s3-crc32c", "gcs"])
-def checked(request: pytest.FixtureRequest) -> Site:
+def checked(request: pytest.FixtureRequest, servers: None) -> Site:  # noqa: ARG001 - see there
     """One blob with a CRC32C, in S3 and in Google's store."""
     if request.param == "gcs":
         return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
@@ -86,7 +101,7 @@ def checked(request: pytest.FixtureRequest) -> Site:
 
 
 @pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "azure", "http"])
-def site(request: pytest.FixtureRequest) -> Site:
+def site(request: pytest.FixtureRequest, servers: None) -> Site:  # noqa: ARG001 - see there
     """One blob: in S3 with a checksum and without, in Google's store, in Azure, and on the web."""
     if request.param == "gcs":
         return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
@@ -116,11 +131,7 @@ _STRICT = ("gcs", "gcs-session", "azure")
 
 
 @pytest.fixture(params=_STRICT)
-def cloud(
-    request: pytest.FixtureRequest,
-    gcs_proxy: FaultProxy,  # noqa: ARG001 - runs before the test counts what is open
-    azure: tuple[StrictAzure, FaultProxy],  # noqa: ARG001 - as above
-) -> Iterator[Cloud]:
+def cloud(request: pytest.FixtureRequest, servers: None) -> Iterator[Cloud]:  # noqa: ARG001 - see there
     """A blob to be written to a strict server; whatever happens, nothing unfinished is left."""
     found = _cloud(request)
     yield found
@@ -128,7 +139,11 @@ def cloud(
 
 
 @pytest.fixture(params=[*_STRICT, "fake-gcs", "azurite"])
-def any_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+def any_cloud(
+    request: pytest.FixtureRequest,
+    servers: None,  # noqa: ARG001 - see there
+    emulators: None,  # noqa: ARG001 - as above
+) -> Iterator[Cloud]:
     """As `cloud`, or to an emulator."""
     found = _cloud(request)
     yield found
