@@ -154,10 +154,18 @@ class BlobMeta(NamedTuple):
     mode: int | None = None
 
 
-BlobRow: TypeAlias = (
-    "tuple[str, int, float, float, Version | None, str | None, int | None, str | None, "
-    "Mapping[str, str], int | None]"
-)
+BlobRow: TypeAlias = tuple[
+    str,
+    int,
+    float,
+    float,
+    Version | None,
+    str | None,
+    int | None,
+    str | None,
+    Mapping[str, str],
+    int | None,
+]
 """The fields of a `BlobMeta` in their order."""
 
 

@@ -61,9 +61,9 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self.done = 0
-        self.size = 0
-        self.failed = 0
+        self.done: int = 0
+        self.size: int = 0
+        self.failed: int = 0
         self._codes: set[Exit] = set()
 
     def add(self, size: int) -> None:

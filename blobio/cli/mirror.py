@@ -48,9 +48,9 @@ class Mirror:
         self._session = session
         self._dry_run = dry_run
         self._pinned = pinned
-        self.copied = 0
-        self.deleted = 0
-        self.size = 0
+        self.copied: int = 0
+        self.deleted: int = 0
+        self.size: int = 0
 
     def describe(self, step: Step) -> dict[str, Value]:
         """Return the fields that name a step in records."""

@@ -35,7 +35,7 @@ class Session:
         self.context = context
         self.progress = progress
         self.output = output
-        self.account = Account()
+        self.account: Account = Account()
         self.jobs = jobs
 
     def fail(self, error: BaseException, **fields: Value) -> None:
