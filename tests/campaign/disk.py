@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, final
 from unittest import mock
 
 from blobio.config import Config
-from blobio.core import copying
+from blobio.core import renaming
 from blobio.core.context import AsyncContext
 from blobio.drivers.local import reading, staging, tree, writing
 from blobio.testing.strict_s3 import RequestHead, Strike
@@ -36,7 +36,7 @@ _PLACES: Final[tuple[tuple[ModuleType, frozenset[str]], ...]] = (
     (staging, _CALLS),
     (tree, _CALLS),
     (writing, _CALLS | {"unlink", "rmdir"}),
-    (copying, _CALLS),
+    (renaming, _CALLS),
 )
 _ERRORS: Final = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE)
 
