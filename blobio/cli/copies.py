@@ -21,6 +21,7 @@ from blobio.cli.sources import Found, Sources
 from blobio.core.copying import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
+from blobio.core.sameness import hashes_agree
 from blobio.errors import BlobError, NotFound
 from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
 
@@ -263,9 +264,7 @@ async def _same(placement: Placement, there: BlobMeta) -> bool:
     if placement.meta.size != there.size:
         return False
     here = await placement.source.driver.head(placement.source.url.key)
-    pairs = ((here.md5, there.md5), (here.crc32c, there.crc32c))
-    common = [one == other for one, other in pairs if one is not None and other is not None]
-    return bool(common) and all(common)
+    return hashes_agree(here, there) is True
 
 
 def _metadata(words: list[str]) -> dict[str, str]:

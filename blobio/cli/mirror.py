@@ -1,7 +1,7 @@
 """Carry out the steps of a sync: copy, and delete what is still what was listed.
 
-No store is asked to delete under a condition, for the contract of drivers has no such verb: each
-blob is looked at right before its batch is deleted. What somebody writes in that moment is lost.
+Each blob is looked at right before. A store that compares versions is then asked to delete just
+that one; in the others, what somebody writes in the moment between is lost.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ class Mirror:
                     found.append(step)
 
             await self._session.each(look, iterate(some), self.describe)
-            batches = list(_batches(unchanged, self._target.driver.capabilities.delete_batch))
+            able = self._target.driver.capabilities
+            size = 1 if able.conditional_delete else able.delete_batch
+            batches = list(_batches(unchanged, size))
             await self._session.each(
                 self._delete, iterate(batches), lambda batch: self.describe(batch[0])
             )
@@ -141,7 +143,13 @@ class Mirror:
 
     async def _delete(self, batch: list[Step]) -> None:
         keys = [_below(self._target, step.name).url.key for step in batch]
-        results = await self._target.driver.delete(keys)
+        driver = self._target.driver
+        version = None
+        if driver.capabilities.conditional_delete:
+            (step,) = batch
+            assert step.target is not None
+            version = step.target.version
+        results = await driver.delete(keys, if_version=version)
         for step, result in zip(batch, results, strict=True):
             if result.error is None or isinstance(result.error, NotFound):
                 self._deleted(step)

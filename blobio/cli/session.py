@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar, final
 
 from blobio.aio import AsyncContext
@@ -69,7 +69,7 @@ class Session:
             pass
 
 
-async def iterate(items: list[T]) -> AsyncIterator[T]:
-    """Make a list what `Session.each` takes."""
+async def iterate(items: Iterable[T]) -> AsyncIterator[T]:
+    """Make of any items what `Session.each` takes."""
     for item in items:
         yield item

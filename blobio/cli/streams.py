@@ -11,34 +11,21 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
 from blobio.config import ReadConfig
-from blobio.core.flow import ordered_map
-from blobio.core.reader import RangeReader
+from blobio.core.reader import RangeReader, blocks
 from blobio.core.writer import PartWriter
 from blobio.values import PutResult
 
-__all__ = ["blocks", "download", "upload"]
+__all__ = ["download", "upload"]
 
 T = TypeVar("T")
 
 _STDIN: Final = 0
 _STDOUT: Final = 1
-
-
-def blocks(
-    reader: RangeReader, start: int, stop: int, config: ReadConfig
-) -> AsyncGenerator[bytes, None]:
-    """Yield bytes `start` to `stop` in order, `config.window` parts ahead."""
-    part = config.part_bytes
-
-    async def block(offset: int) -> bytes:
-        return await reader.read(offset, min(offset + part, stop))
-
-    return ordered_map(block, range(start, stop, part), window=config.window)
 
 
 async def download(reader: RangeReader, start: int, stop: int, config: ReadConfig) -> None:

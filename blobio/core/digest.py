@@ -9,18 +9,30 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from typing import Final, final
+from collections.abc import Callable
+from typing import Final, Literal, Protocol, TypeAlias, final, get_args
 
 from blobio.checksum import Crc32c
 from blobio.config import ReadConfig
-from blobio.core.flow import ordered_map
-from blobio.core.reader import RangeReader
+from blobio.core.reader import RangeReader, blocks
 from blobio.drivers.base import Driver
 from blobio.errors import ChecksumMismatch, Conflict, NotFound, PermissionDenied
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, Body, MetaPatch, PutResult, Version
 
-__all__ = ["MD5_KEY", "CopyCheck", "md5", "md5_of"]
+__all__ = [
+    "ALGORITHMS",
+    "MD5_KEY",
+    "Algorithm",
+    "CopyCheck",
+    "hash_of",
+    "md5",
+    "md5_of",
+    "stored_hash",
+]
+
+Algorithm: TypeAlias = Literal["md5", "crc32c", "sha256"]
+ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
 
 MD5_KEY = "md5"
 """Metadata name of an MD5 that was computed and kept, as blobfile writes it."""
@@ -59,17 +71,49 @@ async def md5(
 
 async def md5_of(reader: RangeReader, config: ReadConfig) -> str:
     """Return the hex MD5 of what `reader` reads, part by part, a few parts ahead."""
-    digest = hashlib.md5(usedforsecurity=False)
-    part = config.part_bytes
+    return await hash_of(reader, "md5", config)
 
-    async def block(start: int) -> bytes:
-        return await reader.read(start, start + part)
 
-    starts = range(0, reader.size or 0, part)
-    async with contextlib.aclosing(ordered_map(block, starts, window=config.window)) as blocks:
-        async for data in blocks:
+async def hash_of(reader: RangeReader, algorithm: Algorithm, config: ReadConfig) -> str:
+    """Return a hex hash of all that `reader` reads, part by part, a few parts ahead."""
+    digest = _NEW[algorithm]()
+    async with contextlib.aclosing(blocks(reader, 0, reader.size or 0, config)) as parts:
+        async for data in parts:
             await asyncio.to_thread(digest.update, data)
     return digest.hexdigest()
+
+
+def stored_hash(meta: BlobMeta, algorithm: Algorithm) -> str | None:
+    """Return the hex hash that a store tells of a blob, or None."""
+    if algorithm == "md5":
+        return meta.md5
+    if algorithm == "crc32c" and meta.crc32c is not None:
+        return f"{meta.crc32c:08x}"
+    return None
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@final
+class _Crc32c:
+    def __init__(self) -> None:
+        self._crc = Crc32c()
+
+    def update(self, data: bytes, /) -> None:
+        self._crc.update(data)
+
+    def hexdigest(self) -> str:
+        return f"{self._crc.value:08x}"
+
+
+_NEW: Final[dict[Algorithm, Callable[[], _Digest]]] = {
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+    "crc32c": _Crc32c,
+    "sha256": hashlib.sha256,
+}
 
 
 @final

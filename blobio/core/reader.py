@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, final
 
 from blobio.config import ReadConfig
-from blobio.core.flow import each
+from blobio.core.flow import each, ordered_map
 from blobio.core.growing import TRUSTED_BYTES, GrowingBytes
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
@@ -31,7 +31,7 @@ from blobio.errors import (
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, GetOptions, Span, Version
 
-__all__ = ["RangeReader", "coalesce"]
+__all__ = ["RangeReader", "blocks", "coalesce"]
 
 _MAY_PASS: Final = (TransportFailed, ChecksumMismatch, DeadlineExceeded, VersionMismatch)
 _STUCK_LIMIT: Final = 3  # resumes in a row that move no byte, or fail verification
@@ -346,6 +346,18 @@ def _is_as_stored(data: bytes, meta: BlobMeta) -> bool:
     if meta.md5 is not None:
         return hashlib.md5(data, usedforsecurity=False).hexdigest() == meta.md5
     return True
+
+
+def blocks(
+    reader: RangeReader, start: int, stop: int, config: ReadConfig
+) -> AsyncGenerator[bytes, None]:
+    """Yield bytes `start` to `stop` in order, in parts, `config.window` of them ahead."""
+    part = config.part_bytes
+
+    async def block(offset: int) -> bytes:
+        return await reader.read(offset, min(offset + part, stop))
+
+    return ordered_map(block, range(start, stop, part), window=config.window)
 
 
 def coalesce(

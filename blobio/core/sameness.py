@@ -5,16 +5,11 @@ One rule for every direction, so that what was copied one way is not copied agai
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import hashlib
-from collections.abc import Callable
-from typing import Final, Protocol, final
+from typing import Final
 
-from blobio.checksum import Crc32c
 from blobio.config import ReadConfig
 from blobio.core.copying import End
-from blobio.core.flow import ordered_map
+from blobio.core.digest import Algorithm, hash_of, stored_hash
 from blobio.core.metadata import MTIME_KEY, to_stat
 from blobio.core.reader import RangeReader
 from blobio.errors import Unsupported
@@ -92,63 +87,23 @@ async def have_same_bytes(
         message = f"compare {remote[0].url}: its store has no hash of it; it would have to be read"
         raise Unsupported(message, url=remote[0].url, operation="compare")
     digests = [
-        _stored(meta, algorithm) or await _digest(end, meta, algorithm, config)
+        stored_hash(meta, algorithm) or await _digest(end, meta, algorithm, config)
         for end, meta in heads
     ]
     return digests[0] == digests[1]
 
 
-def _needs_request(end: End, meta: BlobMeta, algorithm: str) -> bool:
-    return _stored(meta, algorithm) is None and not end.driver.capabilities.local_paths
+def _needs_request(end: End, meta: BlobMeta, algorithm: Algorithm) -> bool:
+    return stored_hash(meta, algorithm) is None and not end.driver.capabilities.local_paths
 
 
-def _algorithm(left: BlobMeta, right: BlobMeta) -> str:
+def _algorithm(left: BlobMeta, right: BlobMeta) -> Algorithm:
     """Choose what one of them has stored already, so that only the other one is read."""
-    return next((a for a in ("crc32c", "md5") if _stored(left, a) or _stored(right, a)), "sha256")
+    choices: tuple[Algorithm, ...] = ("crc32c", "md5")
+    return next((a for a in choices if stored_hash(left, a) or stored_hash(right, a)), "sha256")
 
 
-def _stored(meta: BlobMeta, algorithm: str) -> str | None:
-    if algorithm == "md5":
-        return meta.md5
-    if algorithm == "crc32c" and meta.crc32c is not None:
-        return f"{meta.crc32c:08x}"
-    return None
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-@final
-class _Crc32c:
-    def __init__(self) -> None:
-        self._crc = Crc32c()
-
-    def update(self, data: bytes, /) -> None:
-        self._crc.update(data)
-
-    def hexdigest(self) -> str:
-        return f"{self._crc.value:08x}"
-
-
-_NEW: Final[dict[str, Callable[[], _Digest]]] = {
-    "md5": lambda: hashlib.md5(usedforsecurity=False),
-    "crc32c": _Crc32c,
-    "sha256": hashlib.sha256,
-}
-
-
-async def _digest(end: End, meta: BlobMeta, algorithm: str, config: ReadConfig) -> str:
-    """Read a blob, part by part, pinned to the version that `meta` describes."""
+async def _digest(end: End, meta: BlobMeta, algorithm: Algorithm, config: ReadConfig) -> str:
+    """Read a blob, pinned to the version that `meta` describes."""
     reader = RangeReader(end.driver, end.url, config, size=meta.size, version=meta.version)
-    digest = _NEW[algorithm]()
-
-    async def block(start: int) -> bytes:
-        return await reader.read(start, min(start + config.part_bytes, meta.size))
-
-    starts = range(0, meta.size, config.part_bytes)
-    async with contextlib.aclosing(ordered_map(block, starts, window=config.window)) as blocks:
-        async for data in blocks:
-            await asyncio.to_thread(digest.update, data)
-    return digest.hexdigest()
+    return await hash_of(reader, algorithm, config)

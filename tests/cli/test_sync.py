@@ -15,7 +15,7 @@ from blobio.cli.app import main
 from blobio.drivers.local.driver import LocalDriver
 from blobio.errors import RequestFailed
 from blobio.values import ListOptions, ListPage
-from tests.cli.sync_servers import DEAD, Shell, content, fill, servers, shell
+from tests.cli.sync_servers import DEAD, STORES, Shell, content, fill, servers, shell
 
 __all__ = ["servers", "shell"]
 
@@ -63,9 +63,8 @@ def test_missing_bucket_without_delete_is_not_found(shell: Shell, tmp_path: Path
     assert content(target) == OLD
 
 
+@pytest.mark.parametrize("shell", sorted(set(STORES) - {"local"}), indirect=True)
 def test_unreachable_source_deletes_nothing(shell: Shell, tmp_path: Path) -> None:
-    if shell.is_local:
-        return  # the disk has no endpoint
     target = _target(tmp_path)
     source = shell.new_tree()
     fill(source, TREE)

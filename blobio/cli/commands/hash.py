@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import hashlib
 import re
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from blobio.checksum import Crc32c
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.session import Session, iterate
 from blobio.cli.sources import Found, Sources
-from blobio.cli.streams import blocks
-from blobio.values import BlobMeta
+from blobio.core.digest import ALGORITHMS, Algorithm, hash_of, stored_hash
 
 __all__ = ["configure", "run"]
 
 _LINE: Final = re.compile(r"([0-9a-fA-F]+) [ *](.+)")
-_LENGTHS: Final = {32: "md5", 8: "crc32c", 64: "sha256"}
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-class _Crc32c:
-    def __init__(self) -> None:
-        self._crc = Crc32c()
-
-    def update(self, data: bytes, /) -> None:
-        self._crc.update(data)
-
-    def hexdigest(self) -> str:
-        return f"{self._crc.value:08x}"
-
-
-_NEW: Final[dict[str, Callable[[], _Digest]]] = {
-    "md5": lambda: hashlib.md5(usedforsecurity=False),
-    "crc32c": _Crc32c,
-    "sha256": hashlib.sha256,
-}
+_LENGTHS: Final[dict[int, Algorithm]] = {32: "md5", 8: "crc32c", 64: "sha256"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "lines of `HEX  NAME` in local files; the length of HEX tells the algorithm."
     )
     parser.add_argument("urls", nargs="+", metavar="URL", help="a blob, a glob, a tree with -r")
-    parser.add_argument("-a", "--algorithm", choices=tuple(_NEW), default="md5")
+    parser.add_argument("-a", "--algorithm", choices=ALGORITHMS, default="md5")
     parser.add_argument("-c", "--check", action="store_true", help="URLs are files of checksums")
     parser.add_argument("-r", "--recursive", action="store_true", help="take directories whole")
     parser.add_argument(
@@ -83,31 +55,18 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     return session.account.code
 
 
-async def _digest(name: str, algorithm: str, session: Session, *, read: bool) -> str:
+async def _digest(name: str, algorithm: Algorithm, session: Session, *, read: bool) -> str:
     driver, url = session.context.stores.blob(name, "hash")
     meta = await driver.head(url.key)
-    stored = None if read else _stored(meta, algorithm)
+    stored = None if read else stored_hash(meta, algorithm)
     if stored is not None:
         return stored
-    config = session.context.config.read
     reader = session.context.stores.reader(name, size=meta.size, version=meta.version)
-    digest = _NEW[algorithm]()
-    async with contextlib.aclosing(blocks(reader, 0, meta.size, config)) as parts:
-        async for block in parts:
-            await asyncio.to_thread(digest.update, block)
-    return digest.hexdigest()
-
-
-def _stored(meta: BlobMeta, algorithm: str) -> str | None:
-    if algorithm == "md5":
-        return meta.md5
-    if algorithm == "crc32c" and meta.crc32c is not None:
-        return f"{meta.crc32c:08x}"
-    return None
+    return await hash_of(reader, algorithm, session.context.config.read)
 
 
 async def _check(args: argparse.Namespace, session: Session) -> Exit:
-    lines: list[tuple[str, str, str]] = []
+    lines: list[tuple[str, Algorithm, str]] = []
     for word in args.urls:
         text = await session.context.read_text(word)
         for number, line in enumerate(text.splitlines(), 1):
@@ -118,7 +77,7 @@ async def _check(args: argparse.Namespace, session: Session) -> Exit:
                 raise Stop(Exit.USAGE, message)
             lines.append((match[2], algorithm, match[1].lower()))
 
-    async def verify(line: tuple[str, str, str]) -> None:
+    async def verify(line: tuple[str, Algorithm, str]) -> None:
         name, algorithm, wanted = line
         actual = await _digest(name, algorithm, session, read=args.read)
         if actual != wanted:
