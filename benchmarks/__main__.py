@@ -88,7 +88,7 @@ def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
     # The first round is thrown away: it makes the machine find its memory and the server its files.
     rounds = 1 if wanted.smoke else wanted.repeat + 1
     with _servers(store, wanted) as servers:
-        about = machine.describe(peers, servers.title)
+        about = machine.describe(machine.versions(peers), servers.title)
         readings = measure_all(
             servers,
             scale,
@@ -103,7 +103,8 @@ def _report(store: str, wanted: argparse.Namespace) -> list[dict[str, object]]:
     summaries = summarise(readings)
     ordered = {(job, peer): summaries[job, peer] for job in JOBS for peer in peers
                if (job, peer) in summaries}  # fmt: skip
-    print(f"## {STORES[store].title}", about, table(ordered), sep="\n\n", end="\n\n")
+    figures = table(ordered, {name: job.title for name, job in JOBS.items()})
+    print(f"## {STORES[store].title}", about, figures, sep="\n\n", end="\n\n")
     if not wanted.smoke:
         print(verdicts(store, ordered), end="\n\n")
     return _rows(store, readings)

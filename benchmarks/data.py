@@ -63,6 +63,10 @@ def prepare(directory: str, scale: Scale) -> Checksums:
     _write(found, root, WARM_KEY, iter([_PATTERN[: scale.small_bytes]]))
     for index in range(scale.small_count):
         _write(found, root, scale.small_key(index), iter([small_body(scale, index)]))
+    if scale.large_count:
+        os.makedirs(os.path.join(root, "large"))
+    for index in range(scale.large_count):
+        _write(found, root, f"large/{index}.bin", blocks(scale.large_bytes, MIB))
     return found
 
 

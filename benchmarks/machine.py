@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["describe"]
+__all__ = ["describe", "versions"]
 
 
-def describe(peers: Sequence[str], server: str) -> str:
-    """Return a few lines: processor, memory, system, Python, server, versions of the libraries."""
+def describe(programs: Iterable[str], server: str) -> str:
+    """Return a few lines: processor, memory, system, Python, server, versions of the programs."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     load = os.getloadavg()[0]
     size = f"{os.cpu_count()} processors ({_processor()}), {memory:.0f} GiB of memory"
@@ -20,7 +20,7 @@ def describe(peers: Sequence[str], server: str) -> str:
             f"- {size}, load {load:.1f} at the start",
             f"- {platform.system()} {platform.release()}, Python {platform.python_version()}",
             f"- server: {server}",
-            f"- {', '.join(_versions(peers))}",
+            f"- {', '.join(programs)}",
         ]
     )
 
@@ -33,6 +33,7 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _versions(peers: Sequence[str]) -> Iterator[str]:
+def versions(peers: Sequence[str]) -> Iterator[str]:
+    """Return the versions of libraries, and of what blobio stands on."""
     for name in (*peers, "aiohttp"):
         yield f"{name} {importlib.metadata.version(name)}"

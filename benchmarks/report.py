@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final, final
 
-from benchmarks.jobs import JOBS
 from benchmarks.meter import Reading
 from benchmarks.runner import Readings
 from benchmarks.scale import MIB
@@ -78,25 +77,25 @@ def _summary(readings: Sequence[Reading]) -> Summary:
     )
 
 
-def table(summaries: dict[tuple[str, str], Summary]) -> str:
-    """Return all figures, one row for each job and library.
+def table(summaries: dict[tuple[str, str], Summary], titles: Mapping[str, str]) -> str:
+    """Return all figures, one row for each job and library; `titles` of the jobs by name.
 
     The ratios are to the best of the others, for each figure by itself: below 1 is better than all
     of them.
     """
     rows = [_HEAD, tuple("---" if n < 2 else "---:" for n in range(len(_HEAD)))]  # two of text
-    for job in JOBS:
+    for job in titles:
         mine = {peer: one for (name, peer), one in summaries.items() if name == job}
-        rows += _rows(job, mine)
+        rows += _rows(titles[job], mine)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _rows(job: str, mine: dict[str, Summary]) -> Iterator[tuple[str, ...]]:
+def _rows(title: str, mine: dict[str, Summary]) -> Iterator[tuple[str, ...]]:
     most = max((one.rounds for one in mine.values()), default=0)
     for index, (peer, one) in enumerate(mine.items()):
         name = f"**{peer}**" if peer == OURS else peer
         yield (
-            "" if index else JOBS[job].title,
+            "" if index else title,
             name if one.rounds == most else f"{name} ({one.rounds} rounds)",
             _seconds(one.wall_s),
             _seconds(one.cpu_s),

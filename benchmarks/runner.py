@@ -69,6 +69,7 @@ class Servers:
         store: Whose API they speak.
         reads: Ports of the server for the jobs that only read, by scheme.
         others: Ports for all other jobs.
+        directory: Its files are the objects.
         ca_file: Authority of their certificates.
         title: What they are.
         is_emulator: They are the emulator of the tests, which cannot do every job.
@@ -79,6 +80,7 @@ class Servers:
     others: dict[str, int]
     ca_file: str
     title: str
+    directory: str = ""
     is_emulator: bool = False
 
     def able(self, job: str) -> list[str]:
@@ -151,7 +153,14 @@ def serve(
             )
             reads = stack.enter_context(nginx.serve(program, site, state))
             title = f"{nginx.version(program)} for reads, {title} for the rest"
-        yield Servers(store=store, reads=reads, others=others, ca_file=ca_file, title=title)
+        yield Servers(
+            store=store,
+            reads=reads,
+            others=others,
+            ca_file=ca_file,
+            title=title,
+            directory=directory,
+        )
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ class Scale:
         small_bytes: Size of each.
         concurrency: Small reads in flight.
         key_count: Keys of the listing.
+        large_count: Objects that commands move whole.
+        large_bytes: Size of each; a multiple of 1 MiB.
     """
 
     big_bytes: int = 1024 * MIB
@@ -33,6 +35,8 @@ class Scale:
     small_bytes: int = 16 << 10
     concurrency: int = 32
     key_count: int = 100_000
+    large_count: int = 0
+    large_bytes: int = 256 * MIB
 
     def small_key(self, index: int) -> str:
         """Return the key of a small object."""

@@ -71,7 +71,7 @@ class _Server:
         shelf = Shelf(
             settings.directory, keep=settings.keep, crc32c=settings.crc32c, md5=settings.md5
         )
-        self._api = _APIS[settings.store](shelf, Listing(settings.key_count))
+        self._api = _APIS[settings.store](shelf, Listing(settings.key_count, shelf))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(settings.certificate)
 

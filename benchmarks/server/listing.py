@@ -17,12 +17,14 @@ from typing import Final, TypeAlias, final
 from benchmarks.data import LIST_PREFIX, list_size
 from benchmarks.scale import BUCKET
 from benchmarks.server.message import Reply
+from benchmarks.server.shelf import Shelf
 
 __all__ = ["Listing"]
 
 _PAGE_KEYS: Final = 1000
 _AZURE_PAGE_KEYS: Final = 5000
 _FIRST_TIME: Final = datetime(2026, 11, 24, 17, 50, 30, tzinfo=UTC)
+_QUOTE: Final = '"'
 _FIELDS: Final = re.compile(r"items\(([^()]*)\)")
 
 _Write: TypeAlias = Callable[[range], bytes]
@@ -30,14 +32,22 @@ _Write: TypeAlias = Callable[[range], bytes]
 
 @final
 class Listing:
-    """The keys below `LIST_PREFIX`; a token is the number of the next key."""
+    """The keys below `LIST_PREFIX`; a token is the number of the next key.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        count: How many there are.
+        shelf: What lies below any other prefix; S3 only.
+    """
+
+    def __init__(self, count: int, shelf: Shelf) -> None:
         self._count = count
+        self._shelf = shelf
         self._pages: dict[tuple[str, range], bytes] = {}
 
     def s3(self, query: Mapping[str, str]) -> Reply:
         """Answer one ListObjectsV2 request."""
+        if query.get("prefix") != LIST_PREFIX:
+            return self._s3_shelf(query)
         wanted, size = self._wanted(query, ("continuation-token", "max-keys"), _PAGE_KEYS)
         head = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -54,6 +64,28 @@ class Listing:
             head += f"<NextContinuationToken>{wanted.stop}</NextContinuationToken>"
         entries = self._page("s3", wanted, lambda page: b"".join(map(_s3_entry, page)))
         return _xml(head.encode() + entries + b"</ListBucketResult>")
+
+    def _s3_shelf(self, query: Mapping[str, str]) -> Reply:
+        """Answer for objects that exist; a token is the key before. No delimiter is obeyed."""
+        prefix, most = query.get("prefix", ""), int(query.get("max-keys") or _PAGE_KEYS)
+        after = query.get("continuation-token") or query.get("start-after") or ""
+        page = self._shelf.page(prefix, after, min(most, _PAGE_KEYS) + 1)
+        is_truncated, page = len(page) > most, page[:most]
+        token = f"<NextContinuationToken>{page[-1][0]}</NextContinuationToken>" if page else ""
+        head = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<Name>{BUCKET}</Name><Prefix>{prefix}</Prefix><KeyCount>{len(page)}</KeyCount>"
+            f"<MaxKeys>{most}</MaxKeys><IsTruncated>{str(is_truncated).lower()}</IsTruncated>"
+            + (token if is_truncated else "")
+        )
+        entries = "".join(
+            f"<Contents><Key>{key}</Key><LastModified>2026-11-24T10:00:00.000Z</LastModified>"
+            f"<ETag>{stored.etag.replace(_QUOTE, '&quot;')}</ETag><Size>{stored.size}</Size>"
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+            for key, stored in page
+        )
+        return _xml(f"{head}{entries}</ListBucketResult>".encode())
 
     def gcs(self, query: Mapping[str, str]) -> Reply:
         """Answer one objects.list request of the JSON API; `fields` of the items are obeyed."""

@@ -35,10 +35,10 @@ http {{
     tcp_nopush on;
     keepalive_requests 1000000;
     default_type application/octet-stream;
-    map_hash_max_size 16384;
+    map_hash_max_size 65536;
     map_hash_bucket_size 128;
 {headers}
-    open_file_cache max=4096;
+    open_file_cache max=16384;
     client_body_temp_path {state}/body;
     proxy_temp_path {state}/proxy;
     fastcgi_temp_path {state}/fastcgi;
@@ -95,8 +95,20 @@ _GCS_LOCATIONS: Final = """
             proxy_set_header Connection "";
         }}
 """
+# Objects are files; what is no read of one is left to the raw server.
+_S3_LOCATIONS: Final = """
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        location / {{
+            error_page 403 404 418 = @raw;
+            if ($request_method !~ ^(GET|HEAD)$) {{ return 418; }}
+        }}
+        location = /bench {{ proxy_pass http://127.0.0.1:{behind}; }}
+        location = /bench/ {{ proxy_pass http://127.0.0.1:{behind}; }}
+        location @raw {{ proxy_pass http://127.0.0.1:{behind}; }}
+"""
 _HEADERS: Final = {"s3": _S3_HEADERS, "gcs": _GCS_HEADERS}
-_LOCATIONS: Final = {"s3": "", "gcs": _GCS_LOCATIONS}
+_LOCATIONS: Final = {"s3": _S3_LOCATIONS, "gcs": _GCS_LOCATIONS}
 _MAP_KEY: Final = {"s3": "ENABLED::", "gcs": ""}
 _MAP_VALUE: Final = {"s3": "", "gcs": "crc32c="}
 

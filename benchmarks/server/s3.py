@@ -15,6 +15,8 @@ from benchmarks.server.shelf import Shelf, make_etag, serve
 
 __all__ = ["S3"]
 
+_KEY: Final = re.compile(r"<Key>([^<]*)</Key>")
+_QUIET: Final = re.compile(rb"<Quiet>\s*true")
 _PART_NUMBER: Final = re.compile(r"<PartNumber>\s*(\d+)\s*</PartNumber>")
 
 
@@ -99,7 +101,13 @@ class S3:
         return Reply(200, b"", {"etag": etag} | _echo(request))
 
     def _post(self, key: str, request: Request, body: bytes | bytearray) -> Reply:
-        """CreateMultipartUpload and CompleteMultipartUpload."""
+        """CreateMultipartUpload, CompleteMultipartUpload and DeleteObjects."""
+        if "delete" in request.query:
+            keys = _KEY.findall(body.decode())
+            for name in keys:
+                self._shelf.drop(name)
+            gone = "" if _QUIET.search(body) else "".join(map(_deleted, keys))
+            return _xml("DeleteResult", gone, {})
         if "uploads" in request.query:
             with self._lock:
                 upload_id = f"upload-{next(self._numbers)}"
@@ -123,6 +131,10 @@ class S3:
         else:
             self._shelf.drop(key)
         return Reply(204)
+
+
+def _deleted(key: str) -> str:
+    return f"<Deleted><Key>{key}</Key></Deleted>"
 
 
 def _refusal(request: Request) -> Reply | None:

@@ -7,6 +7,7 @@ import itertools
 import mmap
 import os
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, final
@@ -65,6 +66,7 @@ class Shelf:
         self.keep: bool = keep
         self._numbers = itertools.count(2)
         self._objects: dict[str, Stored] = {}
+        self._sorted: list[str] | None = None
         root = os.path.join(directory, BUCKET)
         for place, _, names in os.walk(root):
             for name in names:
@@ -72,9 +74,10 @@ class Shelf:
                 key = os.path.relpath(path, root)
                 with open(path, "rb") as file:
                     body = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                    modified = int(os.fstat(file.fileno()).st_mtime)
                 self._objects[key] = Stored(
                     size=len(body),
-                    etag=make_etag(f"{key}{len(body)}"),
+                    etag=f'"{modified:x}-{len(body):x}"',  # as nginx makes it of the same file
                     generation=1,
                     body=body,
                     crc32c=crc32c.get(key, ""),
@@ -97,12 +100,29 @@ class Shelf:
             body=None if body is None else memoryview(body),
             crc32c=crc32c,
         )
+        if key not in self._objects:
+            self._sorted = None
         self._objects[key] = stored
         return stored
 
     def drop(self, key: str) -> bool:
         """Remove an object; False if it is not there."""
+        self._sorted = None
         return self._objects.pop(key, None) is not None
+
+    def page(self, prefix: str, after: str, most: int) -> list[tuple[str, Stored]]:
+        """Return up to `most` objects below a prefix whose keys come after `after`."""
+        keys = self._sorted
+        if keys is None:
+            keys = self._sorted = sorted(self._objects)
+        start = max(bisect_left(keys, prefix), bisect_right(keys, after))
+        page = []
+        for key in keys[start : start + most]:
+            if not key.startswith(prefix):
+                break
+            if stored := self._objects.get(key):
+                page.append((key, stored))
+        return page
 
 
 def serve(stored: Stored, request: Request, headers: dict[str, str], wanted: str) -> Reply:
