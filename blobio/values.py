@@ -367,6 +367,8 @@ class Capabilities:
         delete_tells_missing: `delete` reports keys that are not there.
         conditional_delete: `delete` takes `if_version`, and the store itself decides.
         list_page_size: Most entries the store puts in a page.
+        list_anywhere: Keys are listed in order, and `ListOptions.start_after` costs no more than
+            any other page.
     """
 
     writable: bool = True
@@ -391,3 +393,4 @@ class Capabilities:
     delete_tells_missing: bool = False
     conditional_delete: bool = False
     list_page_size: int = 1000
+    list_anywhere: bool = False

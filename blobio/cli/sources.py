@@ -20,7 +20,7 @@ from blobio.cli.session import Session
 from blobio.core.copying import End
 from blobio.core.globbing import scan_glob
 from blobio.core.globpattern import GlobPattern
-from blobio.core.listing import pages
+from blobio.core.keyranges import scattered_pages
 from blobio.core.trees import contents
 from blobio.drivers.base import Driver
 from blobio.entries import Stat
@@ -175,7 +175,7 @@ async def _is_link(driver: Driver, url: BlobUrl) -> bool:
 
 
 async def _all_below(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:
-    async for page in pages(driver, root.key):
+    async for page in scattered_pages(driver, root.key):
         for meta in page.blobs:
             yield meta
 

@@ -72,20 +72,36 @@ async def unordered_map(
     The first failure, of a call or of `items`, is raised. Leaving the iteration, by any way,
     cancels what runs and waits for it. `items` is asked for the next one when there is room.
     """
+    # One callback for each task, where asyncio.wait would add one to all of them each time.
     running: set[asyncio.Task[R]] = set()
+    ended: deque[asyncio.Task[R]] = deque()
+    some_ended = asyncio.Event()
+
+    def end(task: asyncio.Task[R]) -> None:
+        running.discard(task)
+        ended.append(task)
+        some_ended.set()
+
     try:
         async for item in items:
-            running.add(asyncio.ensure_future(_call(function, item)))
+            task = asyncio.ensure_future(_call(function, item))
+            running.add(task)
+            task.add_done_callback(end)
             if len(running) >= window:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
-        while running:
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield task.result()
+                await some_ended.wait()
+            while ended:
+                yield ended.popleft().result()
+            some_ended.clear()
+        while running or ended:
+            await some_ended.wait()
+            while ended:
+                yield ended.popleft().result()
+            some_ended.clear()
     finally:
         await settle(running)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # seen here: its caller has left
 
 
 async def each(

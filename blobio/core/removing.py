@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from typing import Final
 
-from blobio.core.flow import settle
-from blobio.core.listing import Tokens, is_directory, is_file, pages
+from blobio.core.flow import unordered_map
+from blobio.core.keyranges import scattered_pages
+from blobio.core.listing import Tokens, is_directory, is_file
 from blobio.drivers.base import Driver
 from blobio.errors import (
     BlobError,
@@ -83,9 +85,10 @@ async def rmtree(driver: Driver, url: BlobUrl) -> None:
         raise NotFound(message, url=url, operation="delete")
     directories: list[str] = []
     failure = await _delete_batches(driver, _blob_batches(driver, root, directories))
+    # deepest first: key order puts a directory before what lies in it
+    directories.sort(reverse=True)
     for start in range(0, len(directories), driver.capabilities.delete_batch):
-        # deepest first: key order puts a directory before what lies in it
-        batch = directories[::-1][start : start + driver.capabilities.delete_batch]
+        batch = directories[start : start + driver.capabilities.delete_batch]
         refused = await _delete_batch(driver, batch)
         failure = failure or refused
     if failure is not None:
@@ -106,7 +109,7 @@ async def _blob_batches(
     """
     size = driver.capabilities.delete_batch
     batch: list[str] = []
-    async for page in pages(driver, root.key):
+    async for page in scattered_pages(driver, root.key):
         for meta in page.blobs:
             if meta.key.endswith("/"):
                 directories.append(meta.key)
@@ -123,19 +126,10 @@ async def _delete_batches(
     driver: Driver, batches: AsyncIterator[Sequence[str]]
 ) -> Exception | None:
     """Delete while listing, a bounded number of batches at once; return the first failure."""
-    running: set[asyncio.Task[Exception | None]] = set()
     failure: Exception | None = None
-    try:
-        async for batch in batches:
-            running.add(asyncio.ensure_future(_delete_batch(driver, batch)))
-            if len(running) >= _BATCHES_IN_FLIGHT:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                failure = failure or _first(task.result() for task in done)
-        while running:
-            done, running = await asyncio.wait(running)
-            failure = failure or _first(task.result() for task in done)
-    finally:
-        await settle(running)
+    delete = partial(_delete_batch, driver)
+    async for refused in unordered_map(delete, batches, window=_BATCHES_IN_FLIGHT):
+        failure = failure or refused
     return failure
 
 

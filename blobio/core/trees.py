@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import replace
 from typing import Final, final
 
 from blobio.core.copying import End, Means
-from blobio.core.flow import settle
-from blobio.core.listing import is_directory, is_file, pages
+from blobio.core.flow import unordered_map
+from blobio.core.keyranges import scattered_pages
+from blobio.core.listing import is_directory, is_file
 from blobio.core.placing import Placement, place
 from blobio.drivers.base import Driver
 from blobio.errors import (
@@ -54,28 +55,11 @@ async def copytree(
     target = replace(target, url=target.url.as_directory)
     await _check_ends(source, target, mode)
     tree = _Tree(source, target, PutOptions(mode=mode), means)
-    running: set[asyncio.Task[None]] = set()
-    try:
-        async with contextlib.aclosing(contents(source.driver, source.url)) as found:
-            async for meta in found:
-                if tree.is_hopeless:
-                    break
-                running.add(asyncio.ensure_future(tree.copy(meta)))
-                if len(running) >= concurrency:
-                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    _raise_any(done)
-        if running:
-            done, running = await asyncio.wait(running)
-            _raise_any(done)
-    finally:
-        await settle(running)
+    async with contextlib.aclosing(contents(source.driver, source.url)) as found:
+        worth_a_try = tree.while_hopeful(found)
+        async for _ in unordered_map(tree.copy, worth_a_try, window=concurrency):
+            pass
     tree.raise_failures()
-
-
-def _raise_any(done: set[asyncio.Task[None]]) -> None:
-    """Raise what is no failure of a blob but a fault of this program."""
-    for task in done:
-        task.result()
 
 
 async def _check_ends(source: End, target: End, mode: WriteMode) -> None:
@@ -123,10 +107,13 @@ async def lies_in(inner: End, outer: End) -> bool:
 
 
 async def contents(driver: Driver, root: BlobUrl) -> AsyncGenerator[BlobMeta, None]:
-    """Yield the blobs below `root`, and the real directories that nothing lies in."""
+    """Yield the blobs below `root`, and the real directories that nothing lies in.
+
+    In order of their keys, but for many in a store of keys: see `scattered_pages`.
+    """
     real = driver.capabilities.directories
     directory: BlobMeta | None = None
-    async with contextlib.aclosing(pages(driver, root.key)) as listing:
+    async with contextlib.aclosing(scattered_pages(driver, root.key)) as listing:
         async for page in listing:
             for meta in page.blobs:
                 # in key order what lies in a directory comes right behind it
@@ -157,6 +144,13 @@ class _Tree:
     def is_hopeless(self) -> bool:
         """Whether so much has failed that the rest is not tried."""
         return self._serious >= _FAILURES_LIMIT
+
+    async def while_hopeful(self, found: AsyncIterable[BlobMeta]) -> AsyncGenerator[BlobMeta, None]:
+        """Yield what is found until so much has failed that no more need be tried."""
+        async for meta in found:
+            if self.is_hopeless:
+                return
+            yield meta
 
     async def copy(self, meta: BlobMeta) -> None:
         """Copy one blob or directory, and take note if that fails."""

@@ -9,7 +9,8 @@ from blobio.cli.exits import Exit
 from blobio.cli.options import positive
 from blobio.cli.output import human_size
 from blobio.cli.session import Session
-from blobio.core.listing import is_file, pages
+from blobio.core.keyranges import scattered_pages
+from blobio.core.listing import is_file
 from blobio.errors import BlobError, NotFound
 
 __all__ = ["configure", "run"]
@@ -46,7 +47,7 @@ async def _count(word: str, args: argparse.Namespace, session: Session) -> None:
     root = url.as_directory
     sizes: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    async for page in pages(driver, root.key):
+    async for page in scattered_pages(driver, root.key):
         blobs = [meta for meta in page.blobs if not meta.key.endswith("/")]
         sizes[""] += sum(meta.size for meta in blobs)
         counts[""] += len(blobs)

@@ -51,6 +51,7 @@ CAPABILITIES: Final = Capabilities(
     max_put_bytes=writing.MAX_PUT_BYTES,
     max_blob_bytes=writing.MAX_PUT_BYTES,
     list_page_size=listing.PAGE_SIZE,
+    list_anywhere=True,
 )
 """What Google Cloud Storage can do."""
 

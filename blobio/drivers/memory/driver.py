@@ -43,6 +43,7 @@ _CAPABILITIES: Final = Capabilities(
     metadata=True,
     delete_batch=1000,
     delete_tells_missing=True,
+    list_anywhere=True,
 )
 
 

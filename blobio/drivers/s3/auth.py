@@ -2,14 +2,16 @@
 
 Keys are those of `S3Config`, or what botocore's chain finds: environment, profiles, SSO, web
 identity, container and instance metadata. Nothing found is an error, never an anonymous request:
-that has to be asked for. botocore blocks, so it runs in a thread, one call at a time.
+that has to be asked for. botocore blocks, so it runs in a thread, one call at a time. Keys that lie
+open in the environment are taken without it: to import it takes longer than most commands do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
@@ -25,7 +27,7 @@ from blobio.transport.signing import SingleFlight
 if TYPE_CHECKING:
     import botocore.credentials
 
-__all__ = ["Fetch", "Presigned", "S3Signer", "chain"]
+__all__ = ["Fetch", "Presigned", "S3Signer", "chain", "keys_of_environment"]
 
 Fetch: TypeAlias = Callable[[], Awaitable[tuple[Credentials, float | None]]]
 """Gets credentials and the Unix time at which they expire, or None for never."""
@@ -38,6 +40,12 @@ _SKEW_S: Final = 60.0
 _IN_FLIGHT_S: Final = 300.0  # a large part on a slow line
 _HASH_IN_THREAD_BYTES: Final = 1 << 20
 _SHOWN: Final = 500
+_LEFT_TO_BOTOCORE: Final = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_SECURITY_TOKEN",
+)
 
 
 class Presigned(NamedTuple):
@@ -202,6 +210,9 @@ class _Chain:
         self._found = None
 
     def _fetch(self) -> tuple[Credentials, float | None]:
+        keys = keys_of_environment(os.environ) if self._profile is None else None
+        if keys is not None:
+            return keys, None
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -224,6 +235,19 @@ class _Chain:
         # botocore keeps the time to itself; without it every key would look eternal.
         expiry = getattr(found, "_expiry_time", None)
         return keys, expiry.timestamp() if isinstance(expiry, datetime) else None
+
+
+def keys_of_environment(env: Mapping[str, str]) -> Credentials | None:
+    """Return the keys that botocore's chain would find first, where there can be no doubt of it.
+
+    None leaves the answer to botocore: a profile is named, the keys expire, or an old name is used.
+    """
+    if any(env.get(name) for name in _LEFT_TO_BOTOCORE):
+        return None
+    access_key, secret_key = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key:
+        return None
+    return Credentials(access_key, secret_key, env.get("AWS_SESSION_TOKEN") or None)
 
 
 def chain(profile: str | None) -> botocore.credentials.Credentials | None:

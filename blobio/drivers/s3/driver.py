@@ -63,6 +63,7 @@ def capabilities_of(config: S3Config) -> Capabilities:
         max_put_bytes=writing.MAX_PUT_BYTES,
         equal_parts=config.equal_parts,
         list_page_size=listing.PAGE_SIZE,
+        list_anywhere=True,
     )
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from blobio.config import S3Config
 from blobio.errors import InvalidConfig
 
 __all__ = ["Place", "dns_suffix", "look_up"]
+
+
+_USUAL_SUFFIX: Final = "amazonaws.com"
+# What botocore's data says of the partition "aws", but that its data need not be loaded.
+_USUAL_REGION: Final = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+")
 
 
 class Place(NamedTuple):
@@ -30,6 +37,8 @@ def look_up(config: S3Config) -> Place:
     """
     if config.endpoint_url is not None and (config.region is not None or config.anonymous):
         return Place(config.endpoint_url, config.region)
+    if config.profile is None and not _has_files(os.environ):
+        return Place(config.endpoint_url, config.region)
     from botocore.exceptions import BotoCoreError, ProfileNotFound
     from botocore.session import Session
 
@@ -43,6 +52,21 @@ def look_up(config: S3Config) -> Place:
         raise InvalidConfig(str(error)) from error
     except BotoCoreError as error:
         raise InvalidConfig(f"the AWS configuration cannot be read: {error}") from error
+
+
+def _has_files(env: Mapping[str, str]) -> bool:
+    """Tell whether there is anything for botocore to read, which takes long to import.
+
+    The places are those of https://docs.aws.amazon.com/cli/v1/userguide/cli-configure-files.html,
+    as the reference has them; a profile that is named must be in one of them.
+    """
+    if env.get("AWS_PROFILE") or env.get("AWS_DEFAULT_PROFILE"):
+        return True
+    places = [
+        env.get("AWS_CONFIG_FILE") or "~/.aws/config",
+        env.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
+    ]
+    return any(os.path.isfile(os.path.expanduser(place)) for place in places)
 
 
 def _endpoint_of_profile(session: object) -> str | None:
@@ -65,9 +89,11 @@ def _endpoint_of_profile(session: object) -> str | None:
 @lru_cache(maxsize=64)
 def dns_suffix(region: str) -> str:
     """Return the DNS suffix of the partition that `region` is in, from botocore's data."""
+    if _USUAL_REGION.fullmatch(region):
+        return _USUAL_SUFFIX
     from botocore.loaders import Loader
 
     for partition in Loader().load_data("partitions")["partitions"]:
         if region in partition["regions"] or re.match(partition["regionRegex"], region):
             return str(partition["outputs"]["dnsSuffix"])
-    return "amazonaws.com"
+    return _USUAL_SUFFIX
