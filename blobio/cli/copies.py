@@ -168,7 +168,7 @@ class Copier:
                         continue
                     name = name.rpartition("/")[2]
                     self._claim(name, source)
-                place = replace(target, url=target.url.with_key(target.url.key + name))
+                place = End(target.driver, target.url.with_key(target.url.key + name))
                 placed = Placement(source.end, place if is_directory else target, name, source.meta)
                 self._session.progress.found(placed.meta.size)
                 yield placed
@@ -194,7 +194,8 @@ class Copier:
                 status = "planned"
             else:
                 with progress.item(str(placement.source.url), placement.meta.size) as moved:
-                    await transfer(placement, replace(self._session.context.means, moved=moved))
+                    means = self._session.context.means
+                    await transfer(placement, replace(means, moved=moved) if moved else means)
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)

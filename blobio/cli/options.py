@@ -112,7 +112,7 @@ def _memory_cap() -> int:
     """A quarter of the machine's memory, at most 256 MiB.
 
     One process moves about 1 GB/s, of which this is a quarter of a second. With 2 GiB the parts in
-    flight no longer fit the caches and their pages are made anew: downloads took half as long again.
+    flight fill memory that has to be made first: large downloads took half as long again.
     """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(64 * MIB, min(total // 4, 256 * MIB))

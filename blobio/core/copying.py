@@ -18,6 +18,7 @@ from enum import Enum
 from typing import final
 
 from blobio.config import Config
+from blobio.core.buffers import Buffers
 from blobio.core.digest import CopyCheck, md5
 from blobio.core.flow import ByteBudget, Reservation, ordered_map
 from blobio.core.metadata import MTIME_KEY
@@ -87,12 +88,14 @@ class Means:
         config: Sizes and windows.
         budget: Bounds the bytes in flight.
         uploads: Where a writer is entered while it has parts that may have to be taken back.
+        buffers: Memory for the parts.
         moved: Told of the bytes that pass through here, as they come; for a display of progress.
     """
 
     config: Config
     budget: ByteBudget
     uploads: set[PartWriter] = field(default_factory=set)
+    buffers: Buffers = field(default_factory=Buffers)
     moved: Callable[[int], None] | None = None
 
 
@@ -201,41 +204,78 @@ async def _stream(
     *,
     want_md5: bool,
 ) -> Copied:
-    config = means.config
-    async with contextlib.AsyncExitStack() as exits:
-        share = Reservation(means.budget)
-        exits.callback(share.close)
-        body: GetResult | None = None
-        small = await _read_small(source, target, config, share)
+    share = Reservation(means.budget)
+    try:
+        small = await _read_small(source, target, means.config, share)
         if small is not None:
-            meta = small[0]
-        else:
-            meta = await source.driver.head(source.url.key, version=source.version)
-        if small is None and not _is_pinned(meta, source.driver):
-            whole = GetOptions(version=source.version)
-            got = await source.driver.get(source.url.key, whole)
-            body = await exits.enter_async_context(got)
-            meta = body.meta
-        options = _with_source(options, meta, target.driver)
-        writer = PartWriter(
-            target.driver, target.url, options, config.write, share, uploads=means.uploads
-        )
-        part = writer.next_part_bytes
-        if small is not None:
-            blocks = _block(small[1])
-        elif body is not None:
-            blocks = _blocks_of(body, part, share)
-        else:
-            reader = RangeReader(
-                source.driver, source.url, config.read, size=meta.size, version=meta.version
+            meta, data = small
+            check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+            options = _with_source(options, meta, target)
+            result = await _put_small(data, target, options, means, check)
+            return Copied(check.md5 if want_md5 else None, result.version)
+        async with contextlib.AsyncExitStack() as exits:
+            return await _stream_parts(
+                source, target, options, means, share=share, exits=exits, want_md5=want_md5
             )
-            blocks = _blocks(reader, meta.size, part, config.read.window, share)
-        check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
-        try:
+    finally:
+        share.close()
+
+
+async def _put_small(
+    data: bytes, target: End, options: PutOptions, means: Means, check: CopyCheck
+) -> PutResult:
+    """Write what was read with one request with one more."""
+    await check.update(data)
+    check.confirm_read()
+    if means.moved is not None:
+        means.moved(len(data))
+    result = await target.driver.put(target.url.key, data, options)
+    check.confirm_written(result)
+    return result
+
+
+async def _stream_parts(
+    source: End,
+    target: End,
+    options: PutOptions,
+    means: Means,
+    *,
+    share: Reservation,
+    exits: contextlib.AsyncExitStack,
+    want_md5: bool,
+) -> Copied:
+    config = means.config
+    body: GetResult | None = None
+    meta = await source.driver.head(source.url.key, version=source.version)
+    if not _is_pinned(meta, source.driver):
+        whole = GetOptions(version=source.version)
+        body = await exits.enter_async_context(await source.driver.get(source.url.key, whole))
+        meta = body.meta
+    writer = PartWriter(
+        target.driver,
+        target.url,
+        _with_source(options, meta, target),
+        config.write,
+        share,
+        uploads=means.uploads,
+        give_back=means.buffers.give_back,
+    )
+    part = writer.next_part_bytes
+    if body is not None:
+        blocks = _blocks_of(body, part, share)
+    else:
+        reader = RangeReader(
+            source.driver, source.url, config.read, size=meta.size, version=meta.version
+        )
+        parts = _Parts(reader, meta.size, part, share, means.buffers)
+        blocks = ordered_map(parts.read, parts.starts, window=config.read.window)
+    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+    try:
+        with means.buffers.shared():
             result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)
-        except BaseException:
-            await writer.abort()
-            raise
+    except BaseException:
+        await writer.abort()
+        raise
     check.confirm_written(result)
     return Copied(check.md5 if want_md5 else None, result.version)
 
@@ -270,11 +310,6 @@ async def _read_small(
         pass
     share.close()
     return None
-
-
-async def _block(data: bytes) -> AsyncGenerator[Body, None]:
-    if data:
-        yield data
 
 
 def _is_pinned(meta: BlobMeta, driver: Driver) -> bool:
@@ -314,16 +349,28 @@ async def _told(
             yield block
 
 
-def _blocks(
-    reader: RangeReader, size: int, part: int, window: int, share: Reservation
-) -> AsyncGenerator[Body, None]:
-    """Read parts side by side, each once its place in memory is reserved."""
+@final
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a pinned source."""
 
-    async def block(start: int) -> Body:
-        await share.reserve(min(part, size - start))
-        return await reader.read(start, start + part)
+    reader: RangeReader
+    size: int
+    part: int
+    share: Reservation
+    buffers: Buffers
 
-    return ordered_map(block, range(0, size, part), window=window)
+    @property
+    def starts(self) -> range:
+        """Where they begin."""
+        return range(0, self.size, self.part)
+
+    async def read(self, start: int) -> Body:
+        """Read the part from `start` on, once its place in memory is reserved."""
+        size = min(self.part, self.size - start)
+        await self.share.reserve(size)
+        buffer = self.buffers.take(size)
+        return buffer[: await self.reader.readinto(start, buffer)]
 
 
 async def _blocks_of(body: GetResult, part: int, share: Reservation) -> AsyncGenerator[Body, None]:
@@ -345,13 +392,16 @@ async def _blocks_of(body: GetResult, part: int, share: Reservation) -> AsyncGen
         yield rest
 
 
-def _with_source(options: PutOptions, meta: BlobMeta, target: Driver) -> PutOptions:
-    kept = {k: v for k, v in meta.metadata.items() if k != MTIME_KEY}
+def _with_source(options: PutOptions, meta: BlobMeta, target: End) -> PutOptions:
+    metadata: dict[str, str] = {}
+    if target.driver.capabilities.metadata:
+        kept = {name: value for name, value in meta.metadata.items() if name != MTIME_KEY}
+        metadata = {**kept, **options.metadata}
     return replace(
         options,
         size=meta.size,
         content_type=options.content_type or meta.content_type,
-        metadata={**kept, **options.metadata} if target.capabilities.metadata else {},
+        metadata=metadata,
     )
 
 

@@ -131,7 +131,6 @@ class CopyCheck:
     """
 
     def __init__(self, source: BlobUrl, meta: BlobMeta, target: BlobUrl, *, want_md5: bool) -> None:
-        self._what = f"copy of {source} to {target}"
         self._source = source
         self._target = target
         self._meta = meta
@@ -144,6 +143,10 @@ class CopyCheck:
     def md5(self) -> str | None:
         """Hex MD5 of the bytes so far, or None if it is not computed."""
         return None if self._md5 is None else self._md5.hexdigest()
+
+    @property
+    def _what(self) -> str:
+        return f"copy of {self._source} to {self._target}"
 
     async def update(self, data: Body) -> None:
         """Count in the bytes that follow those before."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable
 from typing import Final, final
 
 from blobio.config import WriteConfig
@@ -95,6 +96,7 @@ class PartWriter:
         budget: Budget,
         *,
         uploads: set[PartWriter] | None = None,
+        give_back: Callable[[Body], None] | None = None,
     ) -> None:
         self.url = url
         self._driver = driver
@@ -102,6 +104,7 @@ class PartWriter:
         self._config = config
         self._budget = budget
         self._uploads: set[PartWriter] = set() if uploads is None else uploads
+        self._give_back = give_back
         self._held: Body | None = None
         self._upload: Upload | None = None
         self._tasks: list[asyncio.Task[PartToken]] = []
@@ -240,11 +243,13 @@ class PartWriter:
         self._offset += len(body)
         task = asyncio.ensure_future(self._upload.put_part(len(self._tasks), offset, body))
         # a callback, since a task that is cancelled before its first step runs no `finally`
-        task.add_done_callback(functools.partial(self._part_ended, len(body)))
+        task.add_done_callback(functools.partial(self._part_ended, body))
         self._tasks.append(task)
 
-    def _part_ended(self, size: int, task: asyncio.Task[PartToken]) -> None:
-        self._budget.release(size)
+    def _part_ended(self, body: Body, task: asyncio.Task[PartToken]) -> None:
+        self._budget.release(len(body))
         self._window.release()
         error = None if task.cancelled() else task.exception()
         self._failure = self._failure or error
+        if self._give_back is not None and error is None and not task.cancelled():
+            self._give_back(body)
