@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 
 from blobio.azureconfig import AzureConfig
 from blobio.checking import is_web_url, require
+from blobio.usage import Usage
 
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
@@ -321,6 +322,7 @@ class Config:
             `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
         on_event: Called with one `Event` for every attempt of every request.
+        usage: Where requests and bytes are counted; None counts nothing.
     """
 
     retry: RetryConfig = field(default_factory=RetryConfig)
@@ -336,6 +338,7 @@ class Config:
     output_az_paths: bool = True
     log_callback: Callable[[str], None] | None = None
     on_event: Callable[[Event], None] | None = None
+    usage: Usage | None = None
 
     def __post_init__(self) -> None:
         require(self.buffer_bytes >= 1, f"Config.buffer_bytes: {self.buffer_bytes}")

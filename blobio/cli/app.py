@@ -12,13 +12,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from blobio.cli import options
 from blobio.cli.exits import Exit, Stop, code_of
 from blobio.cli.output import Output
+from blobio.cli.stats import counted
 from blobio.errors import BlobError
+from blobio.usage import Usage
 
 if TYPE_CHECKING:
     from blobio.cli.session import Session
@@ -83,11 +86,12 @@ def _main(words: list[str]) -> int:
         parser.print_help()
         return Exit.USAGE if words else Exit.DONE
     output = Output(name, as_json=args.json, quiet=args.quiet)
-    try:
-        code = _run(_load(name), args, output)
-    except (BlobError, Stop) as error:
-        output.error(error)
-        code = code_of(error)
+    with counted(args, output) as usage:
+        try:
+            code = _run(_load(name), args, output, usage)
+        except (BlobError, Stop) as error:
+            output.error(error)
+            code = code_of(error)
     sys.stdout.flush()
     return code
 
@@ -123,7 +127,7 @@ def _load(name: str) -> Command:
     return cast("Command", import_module(f"blobio.cli.commands.{name}"))
 
 
-def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
+def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usage | None) -> Exit:
     """Run the coroutine: Ctrl-C and SIGTERM cancel it, so that it cleans up after itself."""
     import asyncio
 
@@ -131,7 +135,7 @@ def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
     from blobio.cli.progress import Progress
     from blobio.cli.session import Session
 
-    config = options.config_from(args)
+    config = replace(options.config_from(args), usage=usage)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
 

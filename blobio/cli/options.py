@@ -46,6 +46,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="print records as lines of JSON")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     group.add_argument(
+        "--stats", action="store_true", help="say at the end what the stores were asked"
+    )
+    group.add_argument(
         "--progress", action="store_true", help="draw progress on stderr though it is no terminal"
     )
     group.add_argument(

@@ -21,7 +21,7 @@ from typing import Final, Literal, TypeAlias, final
 __all__ = ["Kind", "Output", "Value", "human_size", "plain", "timestamp"]
 
 Kind: TypeAlias = Literal["entry", "result", "error", "summary"]
-Value: TypeAlias = "str | int | float | bool | Mapping[str, str] | None"
+Value: TypeAlias = "str | int | float | bool | Mapping[str, Value] | None"
 
 _VERSION: Final = 1
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -83,6 +83,14 @@ class Output:
             self.record("error", status="failed", reason=reason, **fields)
         else:
             self._say(f"blobio {self._operation}: {plain(reason)}")
+
+    def summary(self, *lines: str, **fields: Value) -> None:
+        """Say what was asked to be said at the end: on stderr, or a record with `--json`."""
+        if self._as_json:
+            self.record("summary", **fields)
+        else:
+            for line in lines:
+                self._say(f"blobio {self._operation}: {plain(line)}")
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no result, unless that is unwanted."""

@@ -6,6 +6,7 @@ from typing import final
 
 from blobio.config import Config
 from blobio.transport.base import Transport
+from blobio.transport.counting import CountingTransport
 from blobio.transport.limit import LimitTransport
 from blobio.transport.message import Request, Response
 from blobio.transport.observe import ObserveTransport
@@ -19,7 +20,10 @@ def connect(config: Config) -> Transport:
     """Return the pool that all drivers of a context share. No socket is opened yet."""
     from blobio.transport.aiohttp import AiohttpTransport
 
-    return LimitTransport(AiohttpTransport(config.http), config.http.requests_per_host)
+    pool: Transport = AiohttpTransport(config.http)
+    if config.usage is not None:
+        pool = CountingTransport(pool, config.usage)
+    return LimitTransport(pool, config.http.requests_per_host)
 
 
 def stack(
@@ -41,6 +45,7 @@ def stack(
         judge=judge_status if judge is None else judge,
         signer=signer,
         log_callback=config.log_callback,
+        usage=config.usage,
     )
 
 
