@@ -146,9 +146,10 @@ def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usag
             wanted = args.progress or (sys.stderr.isatty() and not (args.quiet or args.json))
             with Progress.of(wanted=wanted, demanded=args.progress) as progress:
                 async with AsyncContext(config) as context:
-                    return await command.run(
-                        args, Session(context, output, progress, jobs=args.jobs)
+                    session = Session(
+                        context, output, progress, jobs=args.jobs, fail_fast=args.fail_fast
                     )
+                    return await command.run(args, session)
 
         try:
             return runner.run(work())

@@ -242,7 +242,7 @@ class Copier:
     async def _download(self) -> Exit:
         context = self._session.context
         async with contextlib.aclosing(self._sources.find(self._args.sources)) as found:
-            async for source in found:
+            async for source in self._session.until_failure(found):
                 try:
                     reader = await context.stores.open_reader(str(source.end.url))
                     size = reader.size or 0

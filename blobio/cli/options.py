@@ -52,6 +52,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--progress", action="store_true", help="draw progress on stderr though it is no terminal"
     )
     group.add_argument(
+        "--fail-fast", action="store_true", help="begin nothing after the first failure; exit 1"
+    )
+    group.add_argument(
         "-j", "--jobs", type=positive, default=32, metavar="N", help="items at once (%(default)s)"
     )
     group.add_argument(
