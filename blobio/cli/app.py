@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from blobio.cli import options
 from blobio.cli.exits import Exit, Stop, code_of
-from blobio.cli.output import Output
+from blobio.cli.output import Output, wants_color
 from blobio.cli.stats import counted
 from blobio.errors import BlobError
 from blobio.usage import Usage
@@ -85,7 +85,8 @@ def _main(words: list[str]) -> int:
     if name is None:
         parser.print_help()
         return Exit.USAGE if words else Exit.DONE
-    output = Output(name, as_json=args.json, quiet=args.quiet)
+    color = wants_color(args.color)
+    output = Output(name, as_json=args.json, quiet=args.quiet, color=color)
     with counted(args, output) as usage:
         try:
             code = _run(_load(name), args, output, usage)
@@ -132,11 +133,12 @@ def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usag
     import asyncio
 
     from blobio.aio import AsyncContext
+    from blobio.cli.logs import logged
     from blobio.cli.progress import Progress
     from blobio.cli.session import Session
 
     config = replace(options.config_from(args), usage=usage)
-    with asyncio.Runner() as runner:
+    with logged(args, output), asyncio.Runner() as runner:
         loop = runner.get_loop()
 
         async def work() -> Exit:
@@ -144,7 +146,8 @@ def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usag
             assert task is not None
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
             wanted = args.progress or (sys.stderr.isatty() and not (args.quiet or args.json))
-            with Progress.of(wanted=wanted, demanded=args.progress) as progress:
+            shown = Progress.of(wanted=wanted, demanded=args.progress, color=args.color)
+            with shown as progress:
                 async with AsyncContext(config) as context:
                     session = Session(
                         context, output, progress, jobs=args.jobs, fail_fast=args.fail_fast

@@ -11,6 +11,9 @@ from blobio.config import MIB, Config
 
 __all__ = ["add_common", "add_selection", "config_from", "positive", "size_bytes"]
 
+_QUIET_RETRIES: Final = 2
+"""So many of one request are nobody's concern; the next ones tell why a command takes its time."""
+
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -45,6 +48,26 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of all commands")
     group.add_argument("--json", action="store_true", help="print records as lines of JSON")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
+    group.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="tell of each retry and decision; twice: of each request",
+    )
+    group.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        metavar="LEVEL",
+        help="the least that is logged on stderr: debug, info, warning, error",
+    )
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="colour messages: auto (at a terminal without NO_COLOR), always, never",
+    )
     group.add_argument(
         "--stats", action="store_true", help="say at the end what the stores were asked"
     )
@@ -105,6 +128,8 @@ def config_from(args: argparse.Namespace) -> Config:
         )
     if args.retries is not None:
         config = replace(config, retry=replace(config.retry, attempts=args.retries + 1))
+    if not args.verbose and args.log_level not in ("debug", "info"):
+        config = replace(config, retry=replace(config.retry, log_threshold=_QUIET_RETRIES))
     if args.part_size is not None:
         config = replace(
             config,

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from blobio.config import Config
 from blobio.core.digest import CopyCheck, md5
@@ -31,6 +32,7 @@ from blobio.errors import (
     TransportFailed,
     Unsupported,
     VersionMismatch,
+    redact,
 )
 from blobio.url import BlobUrl
 from blobio.values import (
@@ -42,6 +44,8 @@ from blobio.values import (
     PutResult,
     Version,
 )
+
+_logger: Final = logging.getLogger("blobio.core")
 
 __all__ = ["Copied", "End", "Means", "Way", "copy", "move", "plan"]
 
@@ -137,17 +141,30 @@ async def copy(
             other bytes than were sent.
     """
     if plan(source, target) is Way.SERVER:
-        with contextlib.suppress(Unsupported):
+        try:
             result = await target.driver.copy(source.url, target.url.key, options)
+        except Unsupported as error:
+            _tell(source, target, f"passes through here: {error}")
+        else:
+            _tell(source, target, "is made by the store")
             digest = await _md5_after(target, result, means.config) if want_md5 else None
             return Copied(digest, result.version)
+    else:
+        _tell(source, target, "passes through here")
     try:
         return await _stream(source, target, options, means, want_md5=want_md5)
     except ChecksumMismatch as error:
         if error.operation != "copy" or error.ambiguous:
             raise
+        _logger.warning("%s; reading them again", error)
     # Some bytes changed on their way here, and nothing was written: read them again, once.
     return await _stream(source, target, options, means, want_md5=want_md5)
+
+
+def _tell(source: End, target: End, what: str) -> None:
+    """Log which way a copy takes. Web URLs may be signed."""
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("copy of %s to %s %s", redact(str(source.url)), redact(str(target.url)), what)
 
 
 async def move(source: End, target: End, options: PutOptions, means: Means) -> None:

@@ -132,12 +132,12 @@ class ObserveTransport:
             request_id=None if response is None else request_id(response),
         )
         _logger.debug(
-            "%s %s (%s): %s in %.3f s",
+            "%s %s (%s): %s in %.0f ms",
             event.method,
-            event.subject,
+            redact(request.url),
             event.operation,
             event.error or event.status,
-            event.duration_s,
+            event.duration_s * 1000,
         )
         if self._on_event is not None:
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -41,6 +42,8 @@ from blobio.core.syncing import (
 from blobio.core.trees import lies_in
 
 __all__ = ["configure", "run"]
+
+_logger = logging.getLogger("blobio.cli")
 
 _SPOOL_BYTES = 1 << 20  # of a plan are kept in memory; what is more goes to a temporary file
 
@@ -253,6 +256,7 @@ class _Sync:
                 self._counts.sources += State.of(pair.left) is not None
                 self._counts.targets += State.of(pair.right) is not None
                 verdict = decide(pair, self._rule)
+                _logger.info("%s: %s", pair.name, verdict)
                 if verdict == "delete" and not self._args.delete:
                     continue
                 if verdict != "skip":
