@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from blobio.cli import options
 from blobio.cli.exits import Exit, Stop, code_of
-from blobio.cli.output import Output, wants_color
+from blobio.cli.output import Output, plain, wants_color
 from blobio.cli.stats import counted
 from blobio.errors import BlobError
 from blobio.usage import Usage
@@ -66,13 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(words)
     except BrokenPipeError:
-        # What is still in the buffer has nowhere to go: without this the interpreter tries again
-        # at exit and complains.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return Exit.BROKEN_PIPE
+    except OSError as error:  # no room for the results, or for a temporary file
+        _drop_stdout()
+        sys.stderr.write(f"blobio {' '.join(words[:1])}: {plain(str(error))}\n")
+        return Exit.SOME_FAILED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+
+
+def _drop_stdout() -> None:
+    """Drop what is still in the buffer: it has nowhere to go, and would be tried again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(words: list[str]) -> int:

@@ -22,7 +22,7 @@ from blobio.core.copying import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
 from blobio.core.sameness import hashes_agree
-from blobio.errors import BlobError, NotFound
+from blobio.errors import BlobError, NotFound, VersionMismatch, redact
 from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
 
 __all__ = ["Copier", "add_copying"]
@@ -182,7 +182,7 @@ class Copier:
             raise Stop(Exit.USAGE, message)
 
     async def _attempt(self, placement: Placement, transfer: Transfer) -> None:
-        if placement.source.url == placement.target.url:
+        if _is_one_blob(placement):
             message = f"{placement.source.url} is its own destination"
             raise Stop(Exit.USAGE, message)
         start = time.monotonic()
@@ -194,7 +194,8 @@ class Copier:
                 status = "planned"
             else:
                 with progress.item(str(placement.source.url), placement.meta.size) as moved:
-                    await transfer(placement, replace(self._session.context.means, moved=moved))
+                    means = replace(self._session.context.means, moved=moved)
+                    await _unchanged(placement, transfer(placement, means))
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)
@@ -252,6 +253,27 @@ class Copier:
                 else:
                     self._session.account.add(size)
         return self._session.account.code
+
+
+def _is_one_blob(placement: Placement) -> bool:
+    """Tell whether both ends are one, also if it is written in two ways on disk."""
+    source, target = placement.source, placement.target
+    on_disk = (end.driver.capabilities.local_paths for end in (source, target))
+    if all(on_disk):
+        return os.path.abspath(source.url.key) == os.path.abspath(target.url.key)
+    return source.url == target.url
+
+
+async def _unchanged(placement: Placement, transfer: Awaitable[None]) -> None:
+    """Copy, and tell a source that changed meanwhile from a condition that did not hold."""
+    try:
+        await transfer
+    except VersionMismatch as error:
+        source = placement.source.url
+        if error.operation == "move" or error.url != redact(str(source)):
+            raise
+        message = f"{source} changed while it was copied, and nothing was written: {error}"
+        raise Stop(Exit.SOME_FAILED, message) from error
 
 
 def _newer(mtime: float, other: float) -> bool:

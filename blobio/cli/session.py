@@ -90,6 +90,7 @@ class Session:
         async def attempt(item: T) -> None:
             try:
                 await work(item)
+                self.output.flush()
             except (BlobError, OSError, Stop) as error:
                 if isinstance(error, BrokenPipeError) and not isinstance(error, BlobError):
                     raise  # it is ours: nobody reads the results any more
