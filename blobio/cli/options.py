@@ -5,11 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from blobio.cli.exits import Exit, Stop
 from blobio.config import MIB, Config
 
-__all__ = ["add_common", "add_selection", "config_from", "positive", "size_bytes"]
+if TYPE_CHECKING:
+    from blobio.drivers.base import Driver
+
+__all__ = [
+    "add_class",
+    "add_common",
+    "add_selection",
+    "config_from",
+    "positive",
+    "require_classes",
+    "size_bytes",
+]
 
 _QUIET_RETRIES: Final = 2
 """So many of one request are nobody's concern; the next ones tell why a command takes its time."""
@@ -96,6 +108,27 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--endpoint", metavar="URL", help="an S3 or Google endpoint of your own")
 
 
+def add_class(parser: argparse.ArgumentParser) -> None:
+    """Add `--class`."""
+    parser.add_argument(
+        "--class",
+        dest="storage_class",
+        metavar="CLASS",
+        help="storage class of what is written (Azure: its tier), as the store calls it",
+    )
+
+
+def require_classes(driver: Driver, args: argparse.Namespace) -> None:
+    """Refuse `--class` where a blob has none.
+
+    Raises:
+        Stop: It was asked for.
+    """
+    if args.storage_class and not driver.capabilities.storage_classes:
+        message = f"--class {args.storage_class}: {args.target} keeps no storage classes"
+        raise Stop(Exit.USAGE, message)
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add what says which blobs a command is about."""
     group = parser.add_argument_group("selection")
@@ -135,6 +168,13 @@ def config_from(args: argparse.Namespace) -> Config:
             config,
             read=replace(config.read, part_bytes=args.part_size),
             write=replace(config.write, part_bytes=args.part_size),
+        )
+    if name := getattr(args, "storage_class", None):  # only what copies has it
+        config = replace(
+            config,
+            s3=replace(config.s3, storage_class=name),
+            gcs=replace(config.gcs, storage_class=name),
+            azure=replace(config.azure, access_tier=name),
         )
     return replace(config, memory_bytes=args.max_memory or _memory_cap())
 
