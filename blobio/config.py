@@ -84,6 +84,8 @@ class HttpConfig:
         proxy: `http(s)://[user:password@]host[:port]` of an HTTP proxy, or None. The environment's
             proxies are used only with `trust_env`.
         trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
+        bytes_per_s: Most bytes in a second, of all bodies sent and received by a context; None
+            for no limit.
         user_agent: Value of the User-Agent header.
         max_redirects: For http(s):// URLs only; object stores are never followed.
         private_redirects: Let a redirect lead from a public host to a private address, and from
@@ -101,6 +103,7 @@ class HttpConfig:
     verify_tls: bool = True
     proxy: str | None = field(default=None, repr=False)
     trust_env: bool = False
+    bytes_per_s: int | None = None
     user_agent: str = "blobio"
     max_redirects: int = 5
     private_redirects: bool = False
@@ -110,6 +113,7 @@ class HttpConfig:
         require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
         require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
         require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
+        require(self.bytes_per_s is None or self.bytes_per_s >= 1, "HttpConfig.bytes_per_s")
         require(
             self.proxy is None or is_web_url(self.proxy),
             "HttpConfig.proxy must be http(s)://[user:password@]host[:port]",  # it may be a secret

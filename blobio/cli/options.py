@@ -102,6 +102,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--part-size", type=size_bytes, metavar="SIZE", help="bytes of a part (8 MiB)"
     )
     group.add_argument(
+        "--limit-rate",
+        type=size_bytes,
+        metavar="SIZE",
+        help="most bytes a second, sent and received together, over the network",
+    )
+    group.add_argument(
         "--retries", type=int, metavar="N", help="attempts after the first of a request (7)"
     )
     group.add_argument("--anonymous", action="store_true", help="use no credentials")
@@ -163,6 +169,8 @@ def config_from(args: argparse.Namespace) -> Config:
         config = replace(config, retry=replace(config.retry, attempts=args.retries + 1))
     if not args.verbose and args.log_level not in ("debug", "info"):
         config = replace(config, retry=replace(config.retry, log_threshold=_QUIET_RETRIES))
+    if args.limit_rate is not None:
+        config = replace(config, http=replace(config.http, bytes_per_s=args.limit_rate))
     if args.part_size is not None:
         config = replace(
             config,

@@ -12,6 +12,7 @@ from blobio.transport.message import Request, Response
 from blobio.transport.observe import ObserveTransport
 from blobio.transport.retry import Judge, RetryBudget, RetryTransport, judge_status
 from blobio.transport.signing import Signer, SigningTransport
+from blobio.transport.throttle import Throttle, ThrottledTransport
 
 __all__ = ["connect", "stack"]
 
@@ -33,12 +34,16 @@ def stack(
     *,
     signer: Signer | None = None,
     judge: Judge | None = None,
+    throttle: Throttle | None = None,
 ) -> Transport:
-    """Return one driver's `Retry(Observe(Sign(base)))`. Closing it leaves `base` open."""
+    """Return one driver's `Throttled(Retry(Observe(Sign(base))))`; closing it leaves `base` open.
+
+    Without a throttle it is `Retry(Observe(Sign(base)))`.
+    """
     inner: Transport = _Borrowed(base)
     if signer is not None:
         inner = SigningTransport(inner, signer)
-    return RetryTransport(
+    outer = RetryTransport(
         ObserveTransport(inner, on_event=config.on_event),
         config.retry,
         budget,
@@ -47,6 +52,7 @@ def stack(
         log_callback=config.log_callback,
         usage=config.usage,
     )
+    return outer if throttle is None else ThrottledTransport(outer, throttle)
 
 
 @final
