@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 
 from blobio.azureconfig import AzureConfig
 from blobio.checking import is_web_url, require
+from blobio.usage import Usage
 
 if TYPE_CHECKING:
     from blobio.transport.observe import Event
@@ -83,6 +84,8 @@ class HttpConfig:
         proxy: `http(s)://[user:password@]host[:port]` of an HTTP proxy, or None. The environment's
             proxies are used only with `trust_env`.
         trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
+        bytes_per_s: Most bytes in a second, of all bodies sent and received by a context; None
+            for no limit.
         user_agent: Value of the User-Agent header.
         max_redirects: For http(s):// URLs only; object stores are never followed.
         private_redirects: Let a redirect lead from a public host to a private address, and from
@@ -100,6 +103,7 @@ class HttpConfig:
     verify_tls: bool = True
     proxy: str | None = field(default=None, repr=False)
     trust_env: bool = False
+    bytes_per_s: int | None = None
     user_agent: str = "blobio"
     max_redirects: int = 5
     private_redirects: bool = False
@@ -109,6 +113,7 @@ class HttpConfig:
         require(self.connect_timeout_s > 0, f"connect_timeout_s: {self.connect_timeout_s}")
         require(self.stall_timeout_s > 0, f"stall_timeout_s: {self.stall_timeout_s}")
         require(self.requests_per_host >= 1, f"requests_per_host: {self.requests_per_host}")
+        require(self.bytes_per_s is None or self.bytes_per_s >= 1, "HttpConfig.bytes_per_s")
         require(
             self.proxy is None or is_web_url(self.proxy),
             "HttpConfig.proxy must be http(s)://[user:password@]host[:port]",  # it may be a secret
@@ -321,6 +326,7 @@ class Config:
             `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
         on_event: Called with one `Event` for every attempt of every request.
+        usage: Where requests and bytes are counted; None counts nothing.
     """
 
     retry: RetryConfig = field(default_factory=RetryConfig)
@@ -336,6 +342,7 @@ class Config:
     output_az_paths: bool = True
     log_callback: Callable[[str], None] | None = None
     on_event: Callable[[Event], None] | None = None
+    usage: Usage | None = None
 
     def __post_init__(self) -> None:
         require(self.buffer_bytes >= 1, f"Config.buffer_bytes: {self.buffer_bytes}")

@@ -79,6 +79,14 @@ _SECRET_PARAMETER: Final = re.compile(
     # as in an `Authorization` header of AWS
     r"|(?<=[\s,])(signature)=[0-9a-f]+"
 )
+# The same in a header, up to the end of its value; possessive, so that a second time finds nothing.
+_SECRET_HEADER: Final = re.compile(
+    r"(?i)\b((?:authorization|cookie|x-amz-security-token|x-[a-z-]{1,40}-key)"
+    r"['\"]?+\s{0,3}+:\s{0,3}+['\"]?+)(?!REDACTED)[^\r\n'\"]+"
+)
+_SECRET_SCHEME: Final = re.compile(
+    r"(?i)\b(bearer|sharedkey(?:lite)?)\s++(?!REDACTED)[\w.~+/:=-]{16,}"
+)
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
 _WEB: Final = ("http://", "https://")
 
@@ -86,10 +94,13 @@ _WEB: Final = ("http://", "https://")
 def redact(text: str) -> str:
     """Replace the secrets a URL can carry (signatures, tokens, `user:password@`) by `REDACTED`.
 
+    Likewise the values of headers such as `Authorization`, and what stands behind `Bearer`.
     What stands before an `@` is a secret if it has a colon, or in an http(s) URL, where it may be a
     token; in `az://container@account` it is a container.
     """
-    return _SECRET_PARAMETER.sub(_hide_parameter, _USER_INFO.sub(_hide_user, text))
+    text = _SECRET_PARAMETER.sub(_hide_parameter, _USER_INFO.sub(_hide_user, text))
+    text = _SECRET_HEADER.sub(r"\1REDACTED", text)
+    return _SECRET_SCHEME.sub(r"\1 REDACTED", text)
 
 
 def _hide_parameter(match: re.Match[str]) -> str:

@@ -354,6 +354,7 @@ class Capabilities:
         cheap_patch: `patch` does not rewrite the object.
         sign_url: `sign_url` works.
         metadata: User metadata is stored.
+        storage_classes: New blobs can be given a class, or tier, of the store.
         directories: Directories are real: they exist without content, keys ending in `/` are
             directories, and `put` of such a key makes one (with its parents).
         local_paths: A key is a path of this machine's file system.
@@ -381,6 +382,7 @@ class Capabilities:
     cheap_patch: bool = False
     sign_url: bool = False
     metadata: bool = False
+    storage_classes: bool = False
     directories: bool = False
     local_paths: bool = False
     delete_batch: int = 1

@@ -31,6 +31,7 @@ RANKS: Final = {
     "config": 0,
     "azureconfig": 0,  # a branch of config
     "checksum": 0,
+    "usage": 0,
     "forks": 0,
     "transport": 1,
     "drivers": 2,

@@ -12,13 +12,16 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast, final
 
 from blobio.cli import options
 from blobio.cli.exits import Exit, Stop, code_of
-from blobio.cli.output import Output
+from blobio.cli.output import Output, plain, wants_color
+from blobio.cli.stats import counted
 from blobio.errors import BlobError
+from blobio.usage import Usage
 
 if TYPE_CHECKING:
     from blobio.cli.session import Session
@@ -63,13 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(words)
     except BrokenPipeError:
-        # What is still in the buffer has nowhere to go: without this the interpreter tries again
-        # at exit and complains.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return Exit.BROKEN_PIPE
+    except OSError as error:  # no room for the results, or for a temporary file
+        _drop_stdout()
+        sys.stderr.write(f"blobio {' '.join(words[:1])}: {plain(str(error))}\n")
+        return Exit.SOME_FAILED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+
+
+def _drop_stdout() -> None:
+    """Drop what is still in the buffer: it has nowhere to go, and would be tried again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(words: list[str]) -> int:
@@ -82,12 +92,14 @@ def _main(words: list[str]) -> int:
     if name is None:
         parser.print_help()
         return Exit.USAGE if words else Exit.DONE
-    output = Output(name, as_json=args.json, quiet=args.quiet)
-    try:
-        code = _run(_load(name), args, output)
-    except (BlobError, Stop) as error:
-        output.error(error)
-        code = code_of(error)
+    color = wants_color(args.color)
+    output = Output(name, as_json=args.json, quiet=args.quiet, color=color)
+    with counted(args, output) as usage:
+        try:
+            code = _run(_load(name), args, output, usage)
+        except (BlobError, Stop) as error:
+            output.error(error)
+            code = code_of(error)
     sys.stdout.flush()
     return code
 
@@ -123,16 +135,17 @@ def _load(name: str) -> Command:
     return cast("Command", import_module(f"blobio.cli.commands.{name}"))
 
 
-def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
+def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usage | None) -> Exit:
     """Run the coroutine: Ctrl-C and SIGTERM cancel it, so that it cleans up after itself."""
     import asyncio
 
     from blobio.aio import AsyncContext
+    from blobio.cli.logs import logged
     from blobio.cli.progress import Progress
     from blobio.cli.session import Session
 
-    config = options.config_from(args)
-    with asyncio.Runner() as runner:
+    config = replace(options.config_from(args), usage=usage)
+    with logged(args, output), asyncio.Runner() as runner:
         loop = runner.get_loop()
 
         async def work() -> Exit:
@@ -140,11 +153,13 @@ def _run(command: Command, args: argparse.Namespace, output: Output) -> Exit:
             assert task is not None
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
             wanted = args.progress or (sys.stderr.isatty() and not (args.quiet or args.json))
-            with Progress.of(wanted=wanted, demanded=args.progress) as progress:
+            shown = Progress.of(wanted=wanted, demanded=args.progress, color=args.color)
+            with shown as progress:
                 async with AsyncContext(config) as context:
-                    return await command.run(
-                        args, Session(context, output, progress, jobs=args.jobs)
+                    session = Session(
+                        context, output, progress, jobs=args.jobs, fail_fast=args.fail_fast
                     )
+                    return await command.run(args, session)
 
         try:
             return runner.run(work())

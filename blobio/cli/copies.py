@@ -14,7 +14,7 @@ from typing import final
 from blobio.cli import streams
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import names_directory
-from blobio.cli.options import add_selection
+from blobio.cli.options import add_class, add_selection, require_classes
 from blobio.cli.output import Value
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
@@ -22,7 +22,7 @@ from blobio.core.copying import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
 from blobio.core.sameness import hashes_agree
-from blobio.errors import BlobError, NotFound
+from blobio.errors import BlobError, NotFound, VersionMismatch, redact
 from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
 
 __all__ = ["Copier", "add_copying"]
@@ -40,6 +40,13 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content-type", metavar="TYPE", help="instead of that of the source")
     parser.add_argument(
         "--metadata", action="append", default=[], metavar="NAME=VALUE", help="set besides"
+    )
+    add_class(parser)
+    parser.add_argument(
+        "--preserve", action="store_true", help="keep the time of the source as well"
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="compare what DST then holds; read it if need be"
     )
     conditions = parser.add_argument_group("conditions").add_mutually_exclusive_group()
     conditions.add_argument(
@@ -81,14 +88,21 @@ class Copier:
         self._session = session
         self._sources = Sources(session, args)
         self._metadata = _metadata(args.metadata)
+        means = session.context.means
+        self._means = replace(means, keeps_time=args.preserve, verifies=args.verify)
         self._taken: dict[str, str] = {}  # relative name -> source, with --flatten
 
     async def run(self, transfer: Transfer) -> Exit:
         """Find the sources and hand each to `transfer` with its place; return the exit code."""
         args = self._args
+        pipes = "-" in args.sources or args.target == "-"
+        if pipes and (args.preserve or args.verify):
+            raise Stop(Exit.USAGE, "a pipe has no time to --preserve, and nothing to --verify")
         if "-" in args.sources:
             return await self._upload()
         if args.target == "-":
+            if args.storage_class:
+                raise Stop(Exit.USAGE, "--class is for what is written to a store, not to a pipe")
             return await self._download()
         target = await self._root()
 
@@ -144,6 +158,7 @@ class Copier:
         driver, url = self._session.context.stores.locate(args.target)
         if not args.target:
             raise Stop(Exit.USAGE, "an empty destination names nothing")
+        require_classes(driver, args)
         is_directory = names_directory(args.target)
         if not is_directory and driver.capabilities.local_paths:
             is_directory = await asyncio.to_thread(os.path.isdir, url.key)
@@ -182,7 +197,7 @@ class Copier:
             raise Stop(Exit.USAGE, message)
 
     async def _attempt(self, placement: Placement, transfer: Transfer) -> None:
-        if placement.source.url == placement.target.url:
+        if _is_one_blob(placement):
             message = f"{placement.source.url} is its own destination"
             raise Stop(Exit.USAGE, message)
         start = time.monotonic()
@@ -194,8 +209,8 @@ class Copier:
                 status = "planned"
             else:
                 with progress.item(str(placement.source.url), placement.meta.size) as moved:
-                    means = self._session.context.means
-                    await transfer(placement, replace(means, moved=moved) if moved else means)
+                    means = replace(self._means, moved=moved) if moved else self._means
+                    await _unchanged(placement, transfer(placement, means))
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)
@@ -221,6 +236,7 @@ class Copier:
             raise Stop(Exit.USAGE, "stdin has neither a time nor a size to compare")
         stores = self._session.context.stores
         driver, url = stores.blob(args.target, "write")
+        require_classes(driver, args)
         end = End(driver, url)
         meta = BlobMeta(key="", size=0, mtime=time.time(), ctime=time.time())
         options = await self.options(Placement(end, end, url.name, meta))
@@ -243,7 +259,7 @@ class Copier:
     async def _download(self) -> Exit:
         context = self._session.context
         async with contextlib.aclosing(self._sources.find(self._args.sources)) as found:
-            async for source in found:
+            async for source in self._session.until_failure(found):
                 try:
                     reader = await context.stores.open_reader(str(source.end.url))
                     size = reader.size or 0
@@ -253,6 +269,27 @@ class Copier:
                 else:
                     self._session.account.add(size)
         return self._session.account.code
+
+
+def _is_one_blob(placement: Placement) -> bool:
+    """Tell whether both ends are one, also if it is written in two ways on disk."""
+    source, target = placement.source, placement.target
+    on_disk = (end.driver.capabilities.local_paths for end in (source, target))
+    if all(on_disk):
+        return os.path.abspath(source.url.key) == os.path.abspath(target.url.key)
+    return source.url == target.url
+
+
+async def _unchanged(placement: Placement, transfer: Awaitable[None]) -> None:
+    """Copy, and tell a source that changed meanwhile from a condition that did not hold."""
+    try:
+        await transfer
+    except VersionMismatch as error:
+        source = placement.source.url
+        if error.operation == "move" or error.url != redact(str(source)):
+            raise
+        message = f"{source} changed while it was copied, and nothing was written: {error}"
+        raise Stop(Exit.SOME_FAILED, message) from error
 
 
 def _newer(mtime: float, other: float) -> bool:

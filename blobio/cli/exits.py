@@ -58,12 +58,14 @@ class Account:
         done: Items that were done, or needed nothing.
         size: Bytes of those.
         failed: Items that were not.
+        is_cut_short: Items were left alone because of `--fail-fast`.
     """
 
     def __init__(self) -> None:
         self.done: int = 0
         self.size: int = 0
         self.failed: int = 0
+        self.is_cut_short: bool = False
         self._codes: set[Exit] = set()
 
     def add(self, size: int) -> None:
@@ -81,6 +83,8 @@ class Account:
         """The exit code: a special one only if it tells the whole story."""
         if not self.failed:
             return Exit.DONE
+        if self.is_cut_short:
+            return Exit.SOME_FAILED
         if self._codes == {Exit.CONDITION}:
             return Exit.CONDITION
         if self.done or len(self._codes) > 1:

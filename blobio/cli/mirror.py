@@ -38,16 +38,25 @@ class Mirror:
         session: Where results go.
         dry_run: Only say what would be done.
         pinned: Copy only what was listed, over what was listed.
+        keeps_time: Give copies the time of their source wherever they lie.
     """
 
     def __init__(
-        self, source: End, target: End, session: Session, *, dry_run: bool, pinned: bool
+        self,
+        source: End,
+        target: End,
+        session: Session,
+        *,
+        dry_run: bool,
+        pinned: bool,
+        keeps_time: bool = False,
     ) -> None:
         self._source = source
         self._target = target
         self._session = session
         self._dry_run = dry_run
         self._pinned = pinned
+        self._means = replace(session.context.means, keeps_time=keeps_time)
         self.copied: int = 0
         self.deleted: int = 0
         self.size: int = 0
@@ -96,9 +105,7 @@ class Mirror:
             version=state.version,
         )
         options = PutOptions(mode=mode, metadata=metadata)
-        await place(
-            Placement(source, target, step.name, meta), options, self._session.context.means
-        )
+        await place(Placement(source, target, step.name, meta), options, self._means)
 
     async def delete(self, steps: Iterable[Step]) -> None:
         """Delete blobs that are still what was listed; others are failures of the session."""

@@ -5,11 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from blobio.cli.exits import Exit, Stop
 from blobio.config import MIB, Config
 
-__all__ = ["add_common", "add_selection", "config_from", "positive", "size_bytes"]
+if TYPE_CHECKING:
+    from blobio.drivers.base import Driver
+
+__all__ = [
+    "add_class",
+    "add_common",
+    "add_selection",
+    "config_from",
+    "positive",
+    "require_classes",
+    "size_bytes",
+]
+
+_QUIET_RETRIES: Final = 2
+"""So many of one request are nobody's concern; the next ones tell why a command takes its time."""
 
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -46,8 +61,41 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="print records as lines of JSON")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     group.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="tell of each retry and decision; twice: of each request",
+    )
+    group.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        metavar="LEVEL",
+        help="the least that is logged on stderr: debug, info, warning, error",
+    )
+    group.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        metavar="WHEN",
+        help="colour messages: auto (at a terminal without NO_COLOR), always, never",
+    )
+    group.add_argument(
+        "--stats", action="store_true", help="say at the end what the stores were asked"
+    )
+    group.add_argument(
         "--progress", action="store_true", help="draw progress on stderr though it is no terminal"
     )
+    group.add_argument(
+        "--fail-fast", action="store_true", help="begin nothing after the first failure; exit 1"
+    )
+    _add_limits(group)
+    group.add_argument("--anonymous", action="store_true", help="use no credentials")
+    group.add_argument("--endpoint", metavar="URL", help="an S3 or Google endpoint of your own")
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    """Add what says how much at a time."""
     group.add_argument(
         "-j", "--jobs", type=positive, default=32, metavar="N", help="items at once (%(default)s)"
     )
@@ -61,10 +109,35 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--part-size", type=size_bytes, metavar="SIZE", help="bytes of a part (8 MiB)"
     )
     group.add_argument(
+        "--limit-rate",
+        type=size_bytes,
+        metavar="SIZE",
+        help="most bytes a second, sent and received together, over the network",
+    )
+    group.add_argument(
         "--retries", type=int, metavar="N", help="attempts after the first of a request (7)"
     )
-    group.add_argument("--anonymous", action="store_true", help="use no credentials")
-    group.add_argument("--endpoint", metavar="URL", help="an S3 or Google endpoint of your own")
+
+
+def add_class(parser: argparse.ArgumentParser) -> None:
+    """Add `--class`."""
+    parser.add_argument(
+        "--class",
+        dest="storage_class",
+        metavar="CLASS",
+        help="storage class of what is written (Azure: its tier), as the store calls it",
+    )
+
+
+def require_classes(driver: Driver, args: argparse.Namespace) -> None:
+    """Refuse `--class` where a blob has none.
+
+    Raises:
+        Stop: It was asked for.
+    """
+    if args.storage_class and not driver.capabilities.storage_classes:
+        message = f"--class {args.storage_class}: {args.target} keeps no storage classes"
+        raise Stop(Exit.USAGE, message)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +172,22 @@ def config_from(args: argparse.Namespace) -> Config:
         )
     if args.retries is not None:
         config = replace(config, retry=replace(config.retry, attempts=args.retries + 1))
+    if not args.verbose and args.log_level not in ("debug", "info"):
+        config = replace(config, retry=replace(config.retry, log_threshold=_QUIET_RETRIES))
+    if args.limit_rate is not None:
+        config = replace(config, http=replace(config.http, bytes_per_s=args.limit_rate))
     if args.part_size is not None:
         config = replace(
             config,
             read=replace(config.read, part_bytes=args.part_size),
             write=replace(config.write, part_bytes=args.part_size),
+        )
+    if name := getattr(args, "storage_class", None):  # only what copies has it
+        config = replace(
+            config,
+            s3=replace(config.s3, storage_class=name),
+            gcs=replace(config.gcs, storage_class=name),
+            azure=replace(config.azure, access_tier=name),
         )
     return replace(config, memory_bytes=args.max_memory or _memory_cap())
 

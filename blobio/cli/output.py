@@ -6,24 +6,31 @@ written as escapes, so that a name can neither break a line in two nor speak to 
 
 `v` 1 · `type` entry, result, error or summary · `op` the command · `src`, `dst` URLs or paths ·
 `size` bytes · `mtime` RFC 3339 in UTC · `etag` the version · `hash` by algorithm · `status` done,
-skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken.
+skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken · `stores` and
+`concurrency` what `stats` tells.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, final
 
-__all__ = ["Kind", "Output", "Value", "human_size", "plain", "timestamp"]
+__all__ = ["Kind", "Output", "Value", "human_size", "plain", "timestamp", "wants_color"]
 
 Kind: TypeAlias = Literal["entry", "result", "error", "summary"]
-Value: TypeAlias = "str | int | float | bool | Mapping[str, str] | None"
+Value: TypeAlias = "str | int | float | bool | Mapping[str, Value] | None"
 
 _VERSION: Final = 1
+_RED: Final = "\x1b[31m"
+_YELLOW: Final = "\x1b[33m"
+_DIM: Final = "\x1b[2m"
+_PLAIN: Final = "\x1b[0m"
+_OF_LEVEL: Final = {"error": _RED, "warning": _YELLOW, "info": _DIM, "debug": _DIM}
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -47,6 +54,17 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def wants_color(mode: str) -> bool:
+    """Decide on colours: `always`, `never`, or `auto`: at a terminal, if nobody asked for none.
+
+    Any value but none of NO_COLOR asks for none: https://no-color.org, from the reference.
+    """
+    if mode != "auto":
+        return mode == "always"
+    unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stderr.isatty() and not unwanted
+
+
 @final
 class Output:
     """Where a command's records and messages go.
@@ -55,12 +73,16 @@ class Output:
         operation: The name of the command.
         as_json: Print objects instead of text.
         quiet: Print neither the lines of what was done nor notes; errors and listings remain.
+        color: Colour what is said on stderr. Results never have colours.
     """
 
-    def __init__(self, operation: str, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self, operation: str, *, as_json: bool = False, quiet: bool = False, color: bool = False
+    ) -> None:
         self._operation = operation
         self._as_json = as_json
         self._quiet = quiet
+        self._color = color
 
     def record(self, kind: Kind, /, *lines: str, **fields: Value) -> None:
         """Print one record to stdout: `fields` with `--json`, else these lines, if any.
@@ -82,12 +104,24 @@ class Output:
         if self._as_json:
             self.record("error", status="failed", reason=reason, **fields)
         else:
-            self._say(f"blobio {self._operation}: {plain(reason)}")
+            self._say(reason, _RED)
+
+    def summary(self, *lines: str, **fields: Value) -> None:
+        """Say what was asked to be said at the end: on stderr, or a record with `--json`."""
+        if self._as_json:
+            self.record("summary", **fields)
+        else:
+            for line in lines:
+                self._say(line)
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no result, unless that is unwanted."""
         if not self._quiet:
-            self._say(f"blobio {self._operation}: {plain(text)}")
+            self._say(text)
+
+    def log(self, level: str, text: str) -> None:
+        """Say on stderr what was logged; results that wait to be printed go on waiting."""
+        self._write_note(f"{level}: {text}", _OF_LEVEL.get(level, ""))
 
     @staticmethod
     def flush() -> None:
@@ -102,7 +136,12 @@ class Output:
     def _write(line: str) -> None:
         sys.stdout.write(line + "\n")
 
-    @staticmethod
-    def _say(line: str) -> None:
+    def _say(self, text: str, color: str = "") -> None:
         sys.stdout.flush()  # keep the order where both are one terminal
-        sys.stderr.write(line + "\n")
+        self._write_note(text, color)
+
+    def _write_note(self, text: str, color: str) -> None:
+        prefix = f"blobio {self._operation}:"
+        if self._color and color:
+            prefix = f"{color}{prefix}{_PLAIN}"
+        sys.stderr.write(f"{prefix} {plain(text)}\n")

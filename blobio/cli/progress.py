@@ -43,7 +43,7 @@ class Progress:
         self._large = 0
 
     @classmethod
-    def of(cls, *, wanted: bool, demanded: bool) -> Self:
+    def of(cls, *, wanted: bool, demanded: bool, color: str = "auto") -> Self:
         """Make one that draws if it is wanted and `rich` is there.
 
         Raises:
@@ -55,7 +55,7 @@ class Progress:
             if demanded:
                 raise Stop(Exit.USAGE, "--progress needs rich: pip install 'blobio[cli]'")
             return cls(None)
-        return cls(_bars())
+        return cls(_bars(no_color=None if color == "auto" else color == "never"))
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +136,8 @@ class Progress:
         )
 
 
-def _bars() -> Bars:
+def _bars(*, no_color: bool | None) -> Bars:
+    """Make the display; None leaves it to the environment."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
@@ -146,7 +147,7 @@ def _bars() -> Bars:
         BarColumn(bar_width=20),
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=Console(stderr=True, no_color=no_color),
         transient=sys.stderr.isatty(),  # elsewhere one line stays, at the end
         redirect_stdout=sys.stdout.isatty(),  # results must not go to stderr
     )

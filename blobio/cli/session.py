@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
 from typing import TypeVar, final
 
 from blobio.aio import AsyncContext
@@ -26,22 +33,43 @@ class Session:
         output: Prints.
         account: Makes the exit code.
         jobs: Most items at once.
+        fail_fast: Begin no item after the first failure.
         progress: Draws how far transfers are, if anybody looks.
     """
 
     def __init__(
-        self, context: AsyncContext, output: Output, progress: Progress, *, jobs: int
+        self,
+        context: AsyncContext,
+        output: Output,
+        progress: Progress,
+        *,
+        jobs: int,
+        fail_fast: bool = False,
     ) -> None:
         self.context = context
         self.progress = progress
         self.output = output
         self.account: Account = Account()
         self.jobs = jobs
+        self.fail_fast = fail_fast
 
     def fail(self, error: BaseException, **fields: Value) -> None:
         """Report an item that failed; the command goes on."""
         self.account.fail(error)
         self.output.error(error, **fields)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Nothing new is to be begun."""
+        return self.fail_fast and self.account.failed > 0
+
+    async def until_failure(self, items: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+        """Yield what is to be begun: all items, with `fail_fast` those before the first failure."""
+        async for item in items:
+            if self.is_stopping:
+                self.account.is_cut_short = True
+                return
+            yield item
 
     async def each(
         self,
@@ -50,6 +78,8 @@ class Session:
         describe: Callable[[T], dict[str, Value]],
     ) -> None:
         """Do `work` on all items, `jobs` at once; one that fails does not keep the others from it.
+
+        Unless it is to: with `fail_fast` what has begun is ended, and no other item is begun.
 
         Args:
             work: Raises `BlobError`, `OSError` or `Stop` for an item that failed.
@@ -60,12 +90,13 @@ class Session:
         async def attempt(item: T) -> None:
             try:
                 await work(item)
+                self.output.flush()
             except (BlobError, OSError, Stop) as error:
                 if isinstance(error, BrokenPipeError) and not isinstance(error, BlobError):
                     raise  # it is ours: nobody reads the results any more
                 self.fail(error, **describe(item))
 
-        async for _ in unordered_map(attempt, items, window=self.jobs):
+        async for _ in unordered_map(attempt, self.until_failure(items), window=self.jobs):
             pass
 
 

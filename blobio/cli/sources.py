@@ -16,7 +16,7 @@ from typing import final
 
 from blobio.cli.exits import Exit, Stop, code_of
 from blobio.cli.names import Filter, has_wildcards
-from blobio.cli.session import Session
+from blobio.cli.session import Session, iterate
 from blobio.core.copying import End
 from blobio.core.globbing import scan_glob
 from blobio.core.globpattern import GlobPattern
@@ -85,7 +85,7 @@ class Sources:
 
     async def find(self, words: Sequence[str]) -> AsyncGenerator[Found, None]:
         """Yield what all words mean, in order; failures are reported and passed over."""
-        for word in words:
+        async for word in self._session.until_failure(iterate(words)):
             matched = False
             try:
                 async for found in self._of(word):

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal, final, overload
 
 from blobio.config import Config
-from blobio.core import copying, digest, globbing, listing, removing, trees
+from blobio.core import copying, digest, globbing, listing, moving, removing, trees
 from blobio.core.cache import cached_copy
 from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
@@ -305,7 +305,7 @@ class AsyncContext:
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=None))
         source = copying.End(*self.stores.blob(src, "move"))
         target = copying.End(*self.stores.blob(dst, "move"))
-        await copying.move(source, target, options, self.means)
+        await moving.move(source, target, options, self.means)
 
     # Content
 

@@ -1,4 +1,4 @@
-"""Copy and move blobs: by the store itself where it can, otherwise through here, part by part.
+"""Copy blobs: by the store itself where it can, otherwise through here, part by part.
 
 `plan` decides, from the capabilities alone. Whatever the way, the source is pinned to one version
 and the destination appears in one commit that carries the condition: never a look and then a write.
@@ -10,20 +10,19 @@ the source's store before anything is published, and with what the destination's
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from blobio.config import Config
 from blobio.core.buffers import Buffers
-from blobio.core.digest import CopyCheck, md5
+from blobio.core.digest import CopyCheck, Passed, md5
 from blobio.core.flow import ByteBudget, Reservation, ordered_map
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
-from blobio.core.renaming import rename, taken
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
@@ -31,20 +30,21 @@ from blobio.errors import (
     ChecksumMismatch,
     TransportFailed,
     Unsupported,
-    VersionMismatch,
+    redact,
 )
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
     Body,
-    CreateOnly,
     GetOptions,
     PutOptions,
     PutResult,
     Version,
 )
 
-__all__ = ["Copied", "End", "Means", "Way", "copy", "move", "plan"]
+_logger: Final = logging.getLogger("blobio.core")
+
+__all__ = ["Copied", "End", "Means", "Way", "copy", "plan"]
 
 
 @final
@@ -73,10 +73,14 @@ class Copied:
     Attributes:
         md5: Hex MD5 of the bytes, if it was asked for.
         version: The version written, or None if the store does not say.
+        passed: What is known of the bytes, if they passed through here.
+        is_proved: The store has said that these are the bytes it has.
     """
 
     md5: str | None
     version: Version | None
+    passed: Passed | None = None
+    is_proved: bool = False
 
 
 @final
@@ -90,6 +94,8 @@ class Means:
         uploads: Where a writer is entered while it has parts that may have to be taken back.
         buffers: Memory for the parts.
         moved: Told of the bytes that pass through here, as they come; for a display of progress.
+        keeps_time: Give copies the time of their source, see `attending`.
+        verifies: Look at copies once they are there, see `attending`.
     """
 
     config: Config
@@ -97,6 +103,8 @@ class Means:
     uploads: set[PartWriter] = field(default_factory=set)
     buffers: Buffers = field(default_factory=Buffers)
     moved: Callable[[int], None] | None = None
+    keeps_time: bool = False
+    verifies: bool = False
 
 
 class Way(Enum):
@@ -140,60 +148,30 @@ async def copy(
             other bytes than were sent.
     """
     if plan(source, target) is Way.SERVER:
-        with contextlib.suppress(Unsupported):
+        try:
             result = await target.driver.copy(source.url, target.url.key, options)
+        except Unsupported as error:
+            _tell(source, target, f"passes through here: {error}")
+        else:
+            _tell(source, target, "is made by the store")
             digest = await _md5_after(target, result, means.config) if want_md5 else None
             return Copied(digest, result.version)
+    else:
+        _tell(source, target, "passes through here")
     try:
         return await _stream(source, target, options, means, want_md5=want_md5)
     except ChecksumMismatch as error:
         if error.operation != "copy" or error.ambiguous:
             raise
+        _logger.warning("%s; reading them again", error)
     # Some bytes changed on their way here, and nothing was written: read them again, once.
     return await _stream(source, target, options, means, want_md5=want_md5)
 
 
-async def move(source: End, target: End, options: PutOptions, means: Means) -> None:
-    """Move one blob: a rename where both ends are on one disk, else a copy and then a removal.
-
-    If the removal fails the blob is at both ends and the error says so; it is never at neither. A
-    move onto itself changes nothing. A source that is changed meanwhile is not removed.
-
-    Raises:
-        NotFound, IsDirectory: There is no such source.
-        AlreadyExists, VersionMismatch, ConcurrentWrite: The condition of `options` lost.
-        VersionMismatch: The source was changed after the move began. Both blobs are there.
-        Unsupported: The source can only be read; nothing was copied.
-    """
-    if not source.driver.capabilities.writable:
-        message = f"move of {source.url}: it can only be read, and so not be moved; use copy"
-        raise Unsupported(message, url=source.url, operation="move")
-    if source.url == target.url:
-        await source.driver.head(source.url.key)
-        if isinstance(options.mode, CreateOnly):
-            raise taken(source.url, target.url)
-        return
-    on_disk = (source.driver.capabilities.local_paths, target.driver.capabilities.local_paths)
-    if all(on_disk) and await asyncio.to_thread(rename, source.url, target.url, options):
-        return
-    version = (await source.driver.head(source.url.key)).version
-    await copy(source, target, options, means)
-    await _remove_version(source, version)
-
-
-async def _remove_version(source: End, version: Version | None) -> None:
-    """Remove what was moved, if it still is what it was before.
-
-    A store that cannot decide that itself is asked just before, which leaves a moment in between.
-    """
-    driver, key = source.driver, source.url.key
-    decides = version is not None and driver.capabilities.conditional_delete
-    if version is not None and not decides and (await driver.head(key)).version != version:
-        message = f"move of {source.url}: it was changed meanwhile, and so not removed"
-        raise VersionMismatch(message, url=source.url, operation="move")
-    (result,) = await driver.delete([key], if_version=version if decides else None)
-    if result.error is not None:
-        raise result.error
+def _tell(source: End, target: End, what: str) -> None:
+    """Log which way a copy takes. Web URLs may be signed."""
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info("copy of %s to %s %s", redact(str(source.url)), redact(str(target.url)), what)
 
 
 async def _stream(
@@ -209,10 +187,10 @@ async def _stream(
         small = await _read_small(source, target, means.config, share)
         if small is not None:
             meta, data = small
-            check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+            check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
             options = _with_source(options, meta, target)
             result = await _put_small(data, target, options, means, check)
-            return Copied(check.md5 if want_md5 else None, result.version)
+            return _copied(result, check, want_md5=want_md5)
         async with contextlib.AsyncExitStack() as exits:
             return await _stream_parts(
                 source, target, options, means, share=share, exits=exits, want_md5=want_md5
@@ -229,9 +207,7 @@ async def _put_small(
     check.confirm_read()
     if means.moved is not None:
         means.moved(len(data))
-    result = await target.driver.put(target.url.key, data, options)
-    check.confirm_written(result)
-    return result
+    return await target.driver.put(target.url.key, data, options)
 
 
 async def _stream_parts(
@@ -269,15 +245,20 @@ async def _stream_parts(
         )
         parts = _Parts(reader, meta.size, part, share, means.buffers)
         blocks = ordered_map(parts.read, parts.starts, window=config.read.window)
-    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
     try:
         with means.buffers.shared():
             result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)
     except BaseException:
         await writer.abort()
         raise
+    return _copied(result, check, want_md5=want_md5)
+
+
+def _copied(result: PutResult, check: CopyCheck, *, want_md5: bool) -> Copied:
     check.confirm_written(result)
-    return Copied(check.md5 if want_md5 else None, result.version)
+    told = check.md5 if want_md5 else None
+    return Copied(told, result.version, check.passed, is_proved=result.crc32c is not None)
 
 
 async def _read_small(

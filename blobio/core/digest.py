@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias, final, get_args
 
 from blobio.checksum import Crc32c
@@ -25,6 +26,7 @@ __all__ = [
     "MD5_KEY",
     "Algorithm",
     "CopyCheck",
+    "Passed",
     "hash_of",
     "md5",
     "md5_of",
@@ -117,6 +119,22 @@ _NEW: Final[dict[Algorithm, Callable[[], _Digest]]] = {
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The bytes of a copy that passed through here.
+
+    Attributes:
+        size: How many.
+        crc32c: Their CRC32C.
+        md5: Their hex MD5, if it was computed.
+    """
+
+    size: int
+    crc32c: int
+    md5: str | None
+
+
+@final
 class CopyCheck:
     """Follows the bytes of one copy, in order, and compares them with what both stores say.
 
@@ -147,6 +165,11 @@ class CopyCheck:
     @property
     def _what(self) -> str:
         return f"copy of {self._source} to {self._target}"
+
+    @property
+    def passed(self) -> Passed:
+        """The bytes so far."""
+        return Passed(self._size, self._crc.value, self.md5)
 
     async def update(self, data: Body) -> None:
         """Count in the bytes that follow those before."""

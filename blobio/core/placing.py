@@ -12,7 +12,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import Final, final
 
-from blobio.core.copying import End, Means, copy
+from blobio.core.attending import attended_copy
+from blobio.core.copying import End, Means
 from blobio.errors import AlreadyExists, InvalidUrl, IsDirectory, Unsupported
 from blobio.values import BlobMeta, Overwrite, PutOptions
 
@@ -64,7 +65,7 @@ async def place(placement: Placement, options: PutOptions, means: Means) -> None
     if placement.meta.key.endswith("/"):
         await _place_directory(placement, options, means)
     else:
-        await copy(placement.source, placement.target, options, means)
+        await attended_copy(placement.source, placement.target, options, means)
 
 
 def require_usable(name: str, target: End) -> None:
@@ -112,4 +113,4 @@ async def _place_directory(placement: Placement, options: PutOptions, means: Mea
         if source.driver.capabilities.directories:
             await target.driver.put(target.url.key, b"", options)
         else:
-            await copy(source, target, options, means)
+            await attended_copy(source, target, options, means)

@@ -20,6 +20,9 @@ __all__ = ["hashes_agree", "have_same_bytes", "looks_same"]
 _SAME_TIME_S: Final = 1e-3
 """Times that differ less are one: a time of nanoseconds is kept as text of microseconds or so."""
 
+_ROUNDED_S: Final = 1e-6
+"""What a time loses when it is set on a file and read again, as a float of today."""
+
 
 def hashes_agree(left: BlobMeta, right: BlobMeta) -> bool | None:
     """Compare the strong hashes that both carry; None if there is no such hash."""
@@ -42,7 +45,7 @@ def looks_same(source: BlobMeta, target: BlobMeta) -> bool:
     wanted, there = to_stat(source).mtime, to_stat(target).mtime
     if MTIME_KEY in target.metadata:
         return abs(wanted - there) < _SAME_TIME_S
-    return wanted <= there
+    return wanted < there + _ROUNDED_S
 
 
 async def have_same_bytes(

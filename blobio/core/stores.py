@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from blobio.transport.base import Transport
     from blobio.transport.retry import Judge, RetryBudget
     from blobio.transport.signing import Signer
+    from blobio.transport.throttle import Throttle
 
 __all__ = ["Stores"]
 
@@ -45,6 +46,7 @@ class Stores:
         self._drivers: dict[tuple[str, str], Driver] = {}
         self._shared: Transport | None = None
         self._retry_budget: RetryBudget | None = None
+        self._throttle: Throttle | None = None
         self.uploads: set[PartWriter] = set()
 
     async def aclose(self) -> None:
@@ -142,9 +144,20 @@ class Stores:
     def _connect(self, *, signer: Signer | None = None, judge: Judge | None = None) -> Transport:
         from blobio.transport.retry import RetryBudget
         from blobio.transport.stack import connect, stack
+        from blobio.transport.throttle import Throttle
 
         if self._shared is None:
             self._shared = connect(self.config)
         if self._retry_budget is None:
             self._retry_budget = RetryBudget(self.config.retry.budget)
-        return stack(self._shared, self.config, self._retry_budget, signer=signer, judge=judge)
+        rate = self.config.http.bytes_per_s
+        if self._throttle is None and rate is not None:
+            self._throttle = Throttle(rate)
+        return stack(
+            self._shared,
+            self.config,
+            self._retry_budget,
+            signer=signer,
+            judge=judge,
+            throttle=self._throttle,
+        )

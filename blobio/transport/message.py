@@ -54,6 +54,7 @@ class Request:
             `MAX_ERROR_BYTES`.
         operation: The driver verb, for events and errors.
         subject: The blob's URL as the user knows it, for events and errors.
+        kind: Under which word it is counted, if not under that of `operation` (`"PART"`).
         credential: What it was signed with, if that can be renewed; for comparison only.
     """
 
@@ -67,6 +68,7 @@ class Request:
     stream: bool = False
     operation: str = ""
     subject: str = ""
+    kind: str = ""
     credential: object = None
 
     def __repr__(self) -> str:

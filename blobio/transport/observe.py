@@ -1,4 +1,4 @@
-"""One `Event` per attempt: for the log, the counters, the user's callback and OpenTelemetry."""
+"""One `Event` per attempt: for the log, the user's callback and OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from blobio.errors import redact
 from blobio.transport.base import Transport
 from blobio.transport.message import Request, Response
 
-__all__ = ["Counters", "Event", "ObserveTransport", "request_id"]
+__all__ = ["Event", "ObserveTransport", "request_id"]
 
 _logger: Final = logging.getLogger("blobio.transport")
 
-_FAILURE: Final = 400
 _REQUEST_ID_HEADERS: Final = (
     "x-amz-request-id",
     "x-ms-request-id",
@@ -55,31 +54,6 @@ class Event:
     request_id: str | None = None
 
 
-@final
-@dataclass(slots=True)
-class Counters:
-    """Sums over the attempts of a context.
-
-    Attributes:
-        requests: Attempts.
-        failures: Attempts without a reply or with a status of 400 and above.
-        sent_bytes: Bodies sent.
-        received_bytes: Buffered bodies received; streamed ones are not counted.
-    """
-
-    requests: int = 0
-    failures: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-
-    def add(self, event: Event) -> None:
-        """Add one attempt."""
-        self.requests += 1
-        self.failures += event.status is None or event.status >= _FAILURE
-        self.sent_bytes += event.sent_bytes
-        self.received_bytes += event.received_bytes or 0
-
-
 class _Tracer(Protocol):
     """The one method used of OpenTelemetry's tracer."""
 
@@ -104,9 +78,9 @@ def request_id(response: Response) -> str | None:
 class ObserveTransport:
     """Reports every attempt that passes through.
 
-    Each gives a debug line of the logger `blobio.transport`, an addition to `counters`, a call of
-    `on_event`, and a span if the program has imported OpenTelemetry (blobio never does). What
-    `on_event` raises is logged and goes no further. No header and no signed URL is reported.
+    Each gives a debug line of the logger `blobio.transport`, a call of `on_event`, and a span if
+    the program has imported OpenTelemetry (blobio never does). What `on_event` raises is logged
+    and goes no further. No header and no signed URL is reported.
     """
 
     def __init__(
@@ -114,12 +88,10 @@ class ObserveTransport:
         inner: Transport,
         *,
         on_event: Callable[[Event], None] | None = None,
-        counters: Counters | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._inner = inner
         self._on_event = on_event
-        self._counters = counters
         self._clock = clock
 
     async def send(self, request: Request) -> Response:
@@ -145,8 +117,7 @@ class ObserveTransport:
         response: Response | None,
         error: BaseException | None,
     ) -> None:
-        wanted = self._on_event is not None or self._counters is not None
-        if not wanted and not _logger.isEnabledFor(logging.DEBUG):
+        if self._on_event is None and not _logger.isEnabledFor(logging.DEBUG):
             return
         streamed = response is None or response.stream is not None
         event = Event(
@@ -161,15 +132,13 @@ class ObserveTransport:
             request_id=None if response is None else request_id(response),
         )
         _logger.debug(
-            "%s %s (%s): %s in %.3f s",
+            "%s %s (%s): %s in %.0f ms",
             event.method,
-            event.subject,
+            redact(request.url),
             event.operation,
             event.error or event.status,
-            event.duration_s,
+            event.duration_s * 1000,
         )
-        if self._counters is not None:
-            self._counters.add(event)
         if self._on_event is not None:
             try:
                 self._on_event(event)

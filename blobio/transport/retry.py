@@ -15,8 +15,10 @@ from typing import Final, TypeAlias, final
 from blobio.config import RetryConfig
 from blobio.errors import DeadlineExceeded, RequestFailure, TransportFailed, redact
 from blobio.transport.base import Transport
+from blobio.transport.counting import store_of
 from blobio.transport.message import Request, Response
 from blobio.transport.signing import Signer
+from blobio.usage import Usage
 
 __all__ = [
     "Judge",
@@ -162,6 +164,7 @@ class RetryTransport:
         wall_clock: Unix seconds.
         sleep: Waits that many seconds; None for `asyncio.sleep`.
         rng: Source of the jitter; None for one of its own.
+        usage: Where retries are counted, if they are.
     """
 
     def __init__(
@@ -177,6 +180,7 @@ class RetryTransport:
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         rng: random.Random | None = None,
+        usage: Usage | None = None,
     ) -> None:
         self._inner = inner
         self._config = config
@@ -188,6 +192,7 @@ class RetryTransport:
         self._wall_clock = wall_clock
         self._sleep = asyncio.sleep if sleep is None else sleep
         self._random = random.Random() if rng is None else rng  # noqa: S311 - jitter, no secret
+        self._usage = usage
 
     async def send(self, request: Request) -> Response:
         """Send until a reply is final or a limit is reached.
@@ -205,6 +210,8 @@ class RetryTransport:
         self._check_deadline(run, 0.0, None)
         while True:
             run.attempts += 1
+            if self._usage is not None and run.attempts > 1:
+                self._usage.of(store_of(request)).retries += 1
             try:
                 response = await self._inner.send(request)
             except (TransportFailed, DeadlineExceeded) as fault:

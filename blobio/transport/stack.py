@@ -6,11 +6,13 @@ from typing import final
 
 from blobio.config import Config
 from blobio.transport.base import Transport
+from blobio.transport.counting import CountingTransport
 from blobio.transport.limit import LimitTransport
 from blobio.transport.message import Request, Response
 from blobio.transport.observe import ObserveTransport
 from blobio.transport.retry import Judge, RetryBudget, RetryTransport, judge_status
 from blobio.transport.signing import Signer, SigningTransport
+from blobio.transport.throttle import Throttle, ThrottledTransport
 
 __all__ = ["connect", "stack"]
 
@@ -19,7 +21,10 @@ def connect(config: Config) -> Transport:
     """Return the pool that all drivers of a context share. No socket is opened yet."""
     from blobio.transport.aiohttp import AiohttpTransport
 
-    return LimitTransport(AiohttpTransport(config.http), config.http.requests_per_host)
+    pool: Transport = AiohttpTransport(config.http)
+    if config.usage is not None:
+        pool = CountingTransport(pool, config.usage)
+    return LimitTransport(pool, config.http.requests_per_host)
 
 
 def stack(
@@ -29,19 +34,25 @@ def stack(
     *,
     signer: Signer | None = None,
     judge: Judge | None = None,
+    throttle: Throttle | None = None,
 ) -> Transport:
-    """Return one driver's `Retry(Observe(Sign(base)))`. Closing it leaves `base` open."""
+    """Return one driver's `Throttled(Retry(Observe(Sign(base))))`; closing it leaves `base` open.
+
+    Without a throttle it is `Retry(Observe(Sign(base)))`.
+    """
     inner: Transport = _Borrowed(base)
     if signer is not None:
         inner = SigningTransport(inner, signer)
-    return RetryTransport(
+    outer = RetryTransport(
         ObserveTransport(inner, on_event=config.on_event),
         config.retry,
         budget,
         judge=judge_status if judge is None else judge,
         signer=signer,
         log_callback=config.log_callback,
+        usage=config.usage,
     )
+    return outer if throttle is None else ThrottledTransport(outer, throttle)
 
 
 @final

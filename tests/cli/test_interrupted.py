@@ -88,3 +88,69 @@ def test_a_download_that_was_stopped_leaves_whole_files_only(
     assert len(there) >= results
     assert run("cp", "-r", root, "back/").code == 0
     assert files_below(Path("back")) == files
+
+
+@stores
+@signals
+@pytest.mark.parametrize("results", [1, 100])
+def test_a_sync_to_a_store_that_was_stopped_is_completed_by_the_next(
+    start: Start, run: Run, root: str, number: signal.Signals, results: int
+) -> None:
+    files = make_files(Path("d"))
+
+    code = stop_after(start("sync", "d", root), results, number)
+    again = run("sync", "d", root)
+
+    assert code in {ENDS[number], 0}
+    assert again.code == 0
+    assert len(again.out.splitlines()) <= FILES - results  # what is there is not copied again
+    assert run("diff", "--changes", "d", root).code == 0
+    assert run("cp", "-r", root, "back/").code == 0
+    assert files_below(Path("back")) == files
+
+
+@stores
+@signals
+@pytest.mark.parametrize("results", [1, 100])
+def test_a_sync_to_the_disk_that_was_stopped_leaves_whole_files_only(
+    start: Start, run: Run, root: str, number: signal.Signals, results: int
+) -> None:
+    files = make_files(Path("d"))
+    run("cp", "-r", "d/", root)
+
+    code = stop_after(start("sync", root, "back"), results, number)
+
+    assert code in {ENDS[number], 0}
+    there = files_below(Path("back"))
+    if number is signal.SIGKILL:
+        there = {name: data for name, data in there.items() if "/.blobio-" not in name}
+    assert there.items() <= files.items()
+    assert len(there) >= results
+    assert run("sync", root, "back").code == 0
+    left = files_below(Path("back"))
+    if number is signal.SIGKILL:
+        left = {name: data for name, data in left.items() if "/.blobio-" not in name}
+    assert left == files
+
+
+@stores
+@signals
+@pytest.mark.parametrize("results", [50, 250])  # while it copies, and while it deletes
+def test_a_sync_that_deletes_and_was_stopped_is_completed_by_the_next(
+    start: Start, run: Run, root: str, number: signal.Signals, results: int
+) -> None:
+    files = make_files(Path("d"))
+    make_files(Path("old"))
+    run("cp", "-r", "old/", f"{root}old/")
+    words = ["sync", "--delete", "--max-delete", "200", "d", root]
+
+    code = stop_after(start(*words), results, number)
+    between = run("diff", "--changes", "d", root).out.splitlines()
+    again = run(*words)
+
+    assert code in {ENDS[number], 0}
+    if any(line.startswith("<") for line in between):  # deletes come last
+        assert sum(line.startswith(">") for line in between) == FILES
+    assert again.code == 0
+    assert run("cp", "-r", root, "back/").code == 0
+    assert files_below(Path("back")) == files

@@ -32,7 +32,7 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     if args.tail is not None and (args.offset or args.count is not None):
         raise Stop(Exit.USAGE, "--tail goes with neither --offset nor --count")
     async with contextlib.aclosing(Sources(session, args).find(args.urls)) as found:
-        async for source in found:
+        async for source in session.until_failure(found):
             name = str(source.end.url)
             try:
                 await _write(name, args, session)

@@ -67,11 +67,11 @@ class _Diff:
     async def run(self) -> Exit:
         """Print the lines in the order of the names."""
         async with contextlib.aclosing(self._batches()) as batches:
-            async for batch in batches:
+            async for batch in self._session.until_failure(batches):
                 async with contextlib.aclosing(
                     ordered_map(self._compare, batch, window=self._session.jobs)
                 ) as results:
-                    async for name, result in results:
+                    async for name, result in self._session.until_failure(results):
                         self._print(name, result)
         if self._pairs.failure is not None:
             return _trouble(code_of(self._pairs.failure))

@@ -8,7 +8,7 @@ from collections import Counter
 from blobio.cli.exits import Exit
 from blobio.cli.options import positive
 from blobio.cli.output import human_size
-from blobio.cli.session import Session
+from blobio.cli.session import Session, iterate
 from blobio.core.keyranges import scattered_pages
 from blobio.core.listing import is_file
 from blobio.errors import BlobError, NotFound
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Count each of the names."""
-    for word in args.urls:
+    async for word in session.until_failure(iterate(args.urls)):
         try:
             await _count(word, args, session)
         except BlobError as error:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from blobio.cli.exits import Exit
 from blobio.cli.names import has_wildcards
 from blobio.cli.output import Output, human_size, timestamp
-from blobio.cli.session import Session
+from blobio.cli.session import Session, iterate
 from blobio.core.globbing import scan_glob
 from blobio.core.listing import is_file, pages, scan
 from blobio.core.metadata import to_stat
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """List what was asked for; a name that is not there does not keep others from being listed."""
-    for word in args.urls:
+    async for word in session.until_failure(iterate(args.urls)):
         try:
             await _list(word, args, session)
         except BlobError as error:

@@ -135,7 +135,8 @@ async def _remove(found: list[Found], session: Session) -> None:
                 session.fail(result.error, src=str(url))
 
     await session.each(remove, iterate(batches), lambda batch: {"src": str(batch[1][0])})
-    for each in sorted(directories, key=lambda each: each.meta.key, reverse=True):
+    deepest_first = sorted(directories, key=lambda each: each.meta.key, reverse=True)
+    async for each in session.until_failure(iterate(deepest_first)):
         await remove((each.end.driver, [each.end.url]))
 
 

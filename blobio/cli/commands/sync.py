@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import IO, final
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.mirror import Mirror
-from blobio.cli.options import add_selection
+from blobio.cli.options import add_class, add_selection, require_classes
 from blobio.cli.output import Value
 from blobio.cli.pairs import Pairs, require_there, tree
 from blobio.cli.session import Session
@@ -42,6 +43,8 @@ from blobio.core.trees import lies_in
 
 __all__ = ["configure", "run"]
 
+_logger = logging.getLogger("blobio.cli")
+
 _SPOOL_BYTES = 1 << 20  # of a plan are kept in memory; what is more goes to a temporary file
 
 
@@ -55,6 +58,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="a tree")
     parser.add_argument("target", metavar="DST", help="the tree to change; need not be there")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done")
+    add_class(parser)
+    parser.add_argument(
+        "--preserve", action="store_true", help="give copies the time of their source, on disk too"
+    )
     compare = parser.add_mutually_exclusive_group()
     compare.add_argument("--size-only", action="store_true", help="the same size is the same")
     compare.add_argument(
@@ -94,6 +101,7 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     source, target = tree(args.source, session), tree(args.target, session)
     if not target.driver.capabilities.writable:
         raise Stop(Exit.USAGE, f"{args.target} can only be read")
+    require_classes(target.driver, args)
     for inner, outer in ((source, target), (target, source)):
         if await lies_in(inner, outer):
             message = f"{inner.url} is {outer.url} or lies in it; a tree is not synced with itself"
@@ -120,7 +128,12 @@ class _Sync:
         self._counts = Counts()
         self._rule: Rule = "size" if args.size_only else "checksum" if args.checksum else "default"
         self._mirror = Mirror(
-            source, target, session, dry_run=args.dry_run, pinned=bool(args.apply)
+            source,
+            target,
+            session,
+            dry_run=args.dry_run,
+            pinned=bool(args.apply),
+            keeps_time=args.preserve,
         )
         self._pairs = Pairs(source, target, session, args)
         names = [
@@ -253,6 +266,7 @@ class _Sync:
                 self._counts.sources += State.of(pair.left) is not None
                 self._counts.targets += State.of(pair.right) is not None
                 verdict = decide(pair, self._rule)
+                _logger.info("%s: %s", pair.name, verdict)
                 if verdict == "delete" and not self._args.delete:
                     continue
                 if verdict != "skip":

@@ -7,7 +7,7 @@ from typing import Final, final
 
 from blobio.cli.exits import Exit
 from blobio.cli.options import positive
-from blobio.cli.session import Session
+from blobio.cli.session import Session, iterate
 from blobio.core.listing import scan
 from blobio.drivers.base import Driver
 from blobio.entries import DirEntry
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Draw each of the directories."""
-    for word in args.urls:
+    async for word in session.until_failure(iterate(args.urls)):
         driver, url = session.context.stores.place(word)
         try:
             entries = await _entries(driver, url)
@@ -59,6 +59,8 @@ class _Drawing:
     async def draw(self, directory: BlobUrl, entries: list[DirEntry], indent: str) -> None:
         """Draw what lies in a directory; `indent` is what stands left of it."""
         for entry in entries:
+            if self._session.is_stopping:
+                return
             last = entry is entries[-1]
             self._session.output.record(
                 "entry",

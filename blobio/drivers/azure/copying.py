@@ -331,7 +331,9 @@ def _block_request(copy: Copy, block: str, span: Span) -> Request:
         "x-ms-source-range": range_header(span),
         "x-ms-source-if-match": str(copy.source.version),
     }
-    return copy.target.wire.request("PUT", copy.key, query, headers=headers, operation="copy")
+    return copy.target.wire.request(
+        "PUT", copy.key, query, headers=headers, operation="copy", kind="COPY-PART"
+    )
 
 
 def _block_refusal(response: Response, source: Source, subject: str) -> BlobError:

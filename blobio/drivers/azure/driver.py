@@ -61,6 +61,7 @@ CAPABILITIES: Final = Capabilities(
     cheap_patch=True,
     sign_url=True,
     metadata=True,
+    storage_classes=True,
     delete_batch=deleting.BATCH,
     conditional_delete=True,
     min_part_bytes=1,

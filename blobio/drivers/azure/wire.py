@@ -95,8 +95,9 @@ class Wire:
     def put_block(self, key: str, block: str, body: Body, md5: str) -> Request:
         """Put Block: a block that nobody sees. It takes no condition."""
         query = f"comp=block&blockid={quote(block, safe='')}"
+        headers = {"content-md5": md5}
         return self.request(
-            "PUT", key, query, headers={"content-md5": md5}, body=body, operation="put"
+            "PUT", key, query, headers=headers, body=body, operation="put", kind="PART"
         )
 
     def put_block_list(
@@ -120,7 +121,13 @@ class Wire:
             **h.conditions(mode),
         }
         return self.request(
-            "PUT", key, "comp=blocklist", headers=headers, body=body, operation=operation
+            "PUT",
+            key,
+            "comp=blocklist",
+            headers=headers,
+            body=body,
+            operation=operation,
+            kind="COMMIT",
         )
 
     def delete(self, key: str, version: Version | None = None) -> Request:
@@ -147,6 +154,7 @@ class Wire:
         headers: Mapping[str, str],
         body: Body = b"",
         operation: str,
+        kind: str = "",
     ) -> Request:
         """Return a request for `key` whose reply is read whole."""
         return Request(
@@ -156,6 +164,7 @@ class Wire:
             body=body,
             operation=operation,
             subject=self.place.subject(key),
+            kind=kind,
         )
 
 

@@ -44,6 +44,7 @@ CAPABILITIES: Final = Capabilities(
     cheap_patch=True,
     sign_url=True,
     metadata=True,
+    storage_classes=True,
     delete_batch=deleting.BATCH,
     delete_tells_missing=True,
     conditional_delete=True,

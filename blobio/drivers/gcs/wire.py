@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 from blobio import checksum
@@ -139,6 +139,7 @@ class Wire:
             body=json.dumps(described).encode(),
             operation="put",
             subject=self.subject(key),
+            kind="BEGIN",
         )
 
     def session(
@@ -160,6 +161,7 @@ class Wire:
             idempotent=not len(body),
             operation="put",
             subject=self.subject(key),
+            kind="PART",
         )
 
     def compose(
@@ -191,7 +193,7 @@ class Wire:
         }
         pairs = [*r.conditions(options.mode, "put", self.subject(key)), *self._kms("kmsKeyName")]
         url = self.endpoint.object_url(key, query_string(pairs), "/compose")
-        return self._request("POST", url, "put", key, body)
+        return replace(self._request("POST", url, "put", key, body), kind="COMMIT")
 
     def rewrite(
         self,

@@ -38,10 +38,20 @@ _KINDS: Final[Mapping[int, type[BlobError]]] = {
 }
 
 
-def translate(error: OSError, operation: str, path: str) -> BlobError:
-    """Return the error of blobio that says what `error` says, with its errno."""
+def translate(error: OSError, operation: str, path: str, *, source: str = "") -> BlobError:
+    """Return the error of blobio that says what `error` says, with its errno.
+
+    Args:
+        error: What the system said.
+        operation: The driver verb.
+        path: Of what. A listing names the directory below it that was the trouble as well.
+        source: What was being copied there.
+    """
     number = error.errno or errno.EIO
-    message = f"{operation} of {path}: {error.strerror or os.strerror(number)}"
+    what = f"{source} to {path}" if source else path
+    inside = error.filename if operation == "list" and isinstance(error.filename, str) else path
+    where = "" if inside.rstrip("/") == path.rstrip("/") else f" at {inside}"
+    message = f"{operation} of {what}: {error.strerror or os.strerror(number)}{where}"
     kind = _KINDS.get(number, RequestFailed)
     code = errno.errorcode.get(number)
     translated = kind(message, url=path, operation=operation, code=code)
@@ -50,8 +60,8 @@ def translate(error: OSError, operation: str, path: str) -> BlobError:
 
 
 @contextmanager
-def os_errors(operation: str, path: str) -> Iterator[None]:
-    """Translate what the body raises, on behalf of `operation` of `path`.
+def os_errors(operation: str, path: str, *, source: str = "") -> Iterator[None]:
+    """Translate what the body raises, on behalf of `operation` of `path`, see `translate`.
 
     Raises:
         InvalidUrl: The path cannot be encoded for the file system.
@@ -62,7 +72,7 @@ def os_errors(operation: str, path: str) -> Iterator[None]:
     except BlobError:
         raise
     except OSError as error:
-        raise translate(error, operation, path) from error
+        raise translate(error, operation, path, source=source) from error
     except UnicodeEncodeError as error:
         message = f"{operation} of {path!r}: the file system cannot have a name like this"
         raise InvalidUrl(message, operation=operation) from error

@@ -165,7 +165,7 @@ def copy(
         bits = stat.S_IMODE(facts.st_mode)
         with (
             stage(key, options.mode, durable=durable, new_bits=bits) as staged,
-            os_errors("copy", key),
+            os_errors("copy", key, source=source),
         ):
             copied = _copy_bytes(file, staged, facts.st_size, stop)
             if facts.st_size == 0 and file.read(1):

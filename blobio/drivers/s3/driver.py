@@ -56,6 +56,7 @@ def capabilities_of(config: S3Config) -> Capabilities:
         patch=True,
         sign_url=True,
         metadata=True,
+        storage_classes=True,
         delete_batch=deleting.BATCH,
         min_part_bytes=5 * _MIB,
         max_part_bytes=5120 * _MIB,

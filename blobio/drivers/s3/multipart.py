@@ -102,6 +102,7 @@ def create_request(
         headers=headers,
         operation="put",
         subject=wire.subject(key),
+        kind="BEGIN",
     )
 
 
@@ -138,6 +139,7 @@ def part_request(
         body=body,
         operation="put",
         subject=wire.subject(target.key),
+        kind="PART",
     )
 
 
@@ -155,6 +157,7 @@ def part_copy_request(
         ),
         operation="copy",
         subject=wire.subject(target.key),
+        kind="COPY-PART",
     )
 
 
@@ -190,6 +193,7 @@ def complete_request(
         body=body,
         operation=operation,
         subject=wire.subject(target.key),
+        kind="COMMIT",
     )
 
 

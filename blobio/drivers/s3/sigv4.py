@@ -130,6 +130,7 @@ class SigV4:
             stream=request.stream,
             operation=request.operation,
             subject=request.subject,
+            kind=request.kind,
         )
 
     def presign(

@@ -9,8 +9,9 @@ import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
 from blobio.core.context import AsyncContext
-from blobio.core.copying import End, Means, move
+from blobio.core.copying import End, Means
 from blobio.core.flow import ByteBudget
+from blobio.core.moving import move
 from blobio.drivers.base import Driver
 from blobio.errors import (
     AlreadyExists,

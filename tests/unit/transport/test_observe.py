@@ -12,7 +12,7 @@ import pytest
 from blobio.errors import TransportFailed
 from blobio.transport.message import Request
 from blobio.transport.mock import MockTransport, reply
-from blobio.transport.observe import Counters, Event, ObserveTransport
+from blobio.transport.observe import Event, ObserveTransport
 
 PUT = Request(
     method="PUT",
@@ -23,14 +23,10 @@ PUT = Request(
 )
 
 
-def observed(
-    step: object, events: list[Event], counters: Counters | None = None
-) -> ObserveTransport:
+def observed(step: object, events: list[Event]) -> ObserveTransport:
     ticks = iter([1.0, 1.5])
     inner = MockTransport([step])  # type: ignore[list-item]  # a reply or an exception
-    return ObserveTransport(
-        inner, on_event=events.append, counters=counters, clock=lambda: next(ticks)
-    )
+    return ObserveTransport(inner, on_event=events.append, clock=lambda: next(ticks))
 
 
 async def test_reply_is_reported() -> None:
@@ -79,16 +75,6 @@ async def test_streamed_body_has_no_length_yet() -> None:
     )
 
     assert events[0].received_bytes is None
-
-
-async def test_counters_add_up() -> None:
-    counters = Counters()
-
-    for step in (reply(200, b"abc"), reply(404, b"no"), TransportFailed("reset")):
-        with contextlib.suppress(TransportFailed):
-            await observed(step, [], counters).send(PUT)
-
-    assert counters == Counters(requests=3, failures=2, sent_bytes=15, received_bytes=5)
 
 
 async def test_broken_callback_does_not_break_the_transfer(
