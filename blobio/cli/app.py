@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "diff": "compare two trees",
     "hash": "print checksums, or verify them",
     "sign": "make a URL that works without credentials",
+    "edit": "edit a blob in $EDITOR",
 }
 
 _EPILOG: Final = (
