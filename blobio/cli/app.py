@@ -23,7 +23,7 @@ from blobio.errors import BlobError
 if TYPE_CHECKING:
     from blobio.cli.session import Session
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "load", "main", "parser_of"]
 
 COMMANDS: Final = {
     "ls": "list a bucket or directory",
@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "hash": "print checksums, or verify them",
     "sign": "make a URL that works without credentials",
     "edit": "edit a blob in $EDITOR",
+    "run": "run a file of commands, many at once",
 }
 
 _EPILOG: Final = (
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     name = words[0] if words and words[0] in COMMANDS else None
-    parser = _parser(name)
+    parser = parser_of(name)
     try:
         args = parser.parse_args(words)
     except SystemExit as end:
@@ -85,7 +86,7 @@ def _main(words: list[str]) -> int:
         return Exit.USAGE if words else Exit.DONE
     output = Output(name, as_json=args.json, quiet=args.quiet)
     try:
-        code = _run(_load(name), args, output)
+        code = _run(load(name), args, output)
     except (BlobError, Stop) as error:
         output.error(error)
         code = code_of(error)
@@ -93,18 +94,29 @@ def _main(words: list[str]) -> int:
     return code
 
 
-def _parser(name: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="blobio", description="Every store's blobs from a shell.", epilog=_EPILOG
-    )
+def parser_of(
+    name: str | None,
+    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+    *,
+    with_common: bool = True,
+) -> argparse.ArgumentParser:
+    """Return what parses a command line.
+
+    Args:
+        name: The command, the only one that is parsed to its end; None for one that is not known.
+        kind: The class of the parser, and of that of the command.
+        with_common: The command takes the options of all commands.
+    """
+    parser = kind(prog="blobio", description="Every store's blobs from a shell.", epilog=_EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for other, summary in COMMANDS.items():
         if name in (None, other):
             command = commands.add_parser(other, help=summary, add_help=other == name)
             if other == name:
-                _load(other).configure(command)
-                options.add_common(command)
+                load(other).configure(command)
+                if with_common:
+                    options.add_common(command)
                 command.set_defaults(command=name)
     return parser
 
@@ -120,7 +132,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _load(name: str) -> Command:
+def load(name: str) -> Command:
+    """Return the module of a command."""
     return cast("Command", import_module(f"blobio.cli.commands.{name}"))
 
 

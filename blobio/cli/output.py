@@ -6,7 +6,8 @@ written as escapes, so that a name can neither break a line in two nor speak to 
 
 `v` 1 · `type` entry, result, error or summary · `op` the command · `src`, `dst` URLs or paths ·
 `size` bytes · `mtime` RFC 3339 in UTC · `etag` the version · `hash` by algorithm · `status` done,
-skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken.
+skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken · `line` of the file of
+commands that this is about.
 """
 
 from __future__ import annotations
@@ -55,10 +56,20 @@ class Output:
         operation: The name of the command.
         as_json: Print objects instead of text.
         quiet: Print neither the lines of what was done nor notes; errors and listings remain.
+        line: The number of the line that the command stands in, in a file of commands.
     """
 
-    def __init__(self, operation: str, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        operation: str,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        line: int | None = None,
+    ) -> None:
         self._operation = operation
+        self._place = {} if line is None else {"line": line}
+        self._prefix = f"blobio {operation}: {'' if line is None else f'line {line}: '}"
         self._as_json = as_json
         self._quiet = quiet
 
@@ -70,7 +81,7 @@ class Output:
         """
         if self._as_json:
             known = {name: value for name, value in fields.items() if value is not None}
-            record = {"v": _VERSION, "type": kind, "op": self._operation, **known}
+            record = {"v": _VERSION, "type": kind, "op": self._operation, **self._place, **known}
             self._write(json.dumps(record, ensure_ascii=True))
         elif not (self._quiet and kind == "result"):
             for line in lines:
@@ -82,12 +93,17 @@ class Output:
         if self._as_json:
             self.record("error", status="failed", reason=reason, **fields)
         else:
-            self._say(f"blobio {self._operation}: {plain(reason)}")
+            self._say(f"{self._prefix}{plain(reason)}")
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no result, unless that is unwanted."""
         if not self._quiet:
-            self._say(f"blobio {self._operation}: {plain(text)}")
+            self._say(f"{self._prefix}{plain(text)}")
+
+    @staticmethod
+    def raw(text: str) -> None:
+        """Print text as it is, for programs to read."""
+        sys.stdout.write(text)
 
     @staticmethod
     def flush() -> None:

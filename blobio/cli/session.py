@@ -27,16 +27,24 @@ class Session:
         account: Makes the exit code.
         jobs: Most items at once.
         progress: Draws how far transfers are, if anybody looks.
+        may_ask: Somebody at a terminal may be asked, and nobody else is.
     """
 
     def __init__(
-        self, context: AsyncContext, output: Output, progress: Progress, *, jobs: int
+        self,
+        context: AsyncContext,
+        output: Output,
+        progress: Progress,
+        *,
+        jobs: int,
+        may_ask: bool = True,
     ) -> None:
         self.context = context
         self.progress = progress
         self.output = output
         self.account: Account = Account()
         self.jobs = jobs
+        self.may_ask = may_ask
 
     def fail(self, error: BaseException, **fields: Value) -> None:
         """Report an item that failed; the command goes on."""
