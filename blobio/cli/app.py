@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "sign": "make a URL that works without credentials",
     "edit": "edit a blob in $EDITOR",
     "run": "run a file of commands, many at once",
+    "doctor": "tell what a bug report needs, and try each store",
 }
 
 _EPILOG: Final = (

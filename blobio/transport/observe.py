@@ -42,6 +42,7 @@ class Event:
         sent_bytes: Length of the request's body.
         received_bytes: Length of the buffered body; None for a streamed one.
         request_id: The store's id of the request, or None.
+        server_date: The reply's Date header, by the store's clock, or None.
     """
 
     operation: str
@@ -53,6 +54,7 @@ class Event:
     sent_bytes: int
     received_bytes: int | None = None
     request_id: str | None = None
+    server_date: str | None = None
 
 
 @final
@@ -106,7 +108,7 @@ class ObserveTransport:
 
     Each gives a debug line of the logger `blobio.transport`, an addition to `counters`, a call of
     `on_event`, and a span if the program has imported OpenTelemetry (blobio never does). What
-    `on_event` raises is logged and goes no further. No header and no signed URL is reported.
+    `on_event` raises is logged and goes no further. No signed URL is reported, no header but Date.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class ObserveTransport:
             sent_bytes=request.content_bytes,
             received_bytes=None if streamed or response is None else len(response.body),
             request_id=None if response is None else request_id(response),
+            server_date=None if response is None else response.headers.get("date"),
         )
         _logger.debug(
             "%s %s (%s): %s in %.3f s",
