@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "edit": "edit a blob in $EDITOR",
     "run": "run a file of commands, many at once",
     "doctor": "tell what a bug report needs, and try each store",
+    "completion": "print a script that completes names at Tab",
 }
 
 _EPILOG: Final = (
@@ -62,6 +63,10 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, without the program's name, and return its exit code."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from blobio.cli.completing import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _main(words)
