@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Final, cast, final
 
 from blobio.cli.app import COMMANDS, parser_of
+from blobio.cli.output import plain
 
 if TYPE_CHECKING:
     from argcomplete.completers import BaseCompleter
@@ -61,7 +62,8 @@ class _Names:
         del parser, parsed_args
         if action.option_strings and action.metavar not in _FILES:
             return []
-        return names(prefix)
+        # A control character in a name would end it for the shell, or speak to the terminal.
+        return [name for name in names(prefix) if plain(name) == name]
 
 
 def names(prefix: str) -> list[str]:

@@ -93,6 +93,15 @@ def test_bash_completes_paths(script: Path) -> None:
     assert offered(script, "blobio ls -j ") == []
 
 
+@local
+@pytest.mark.usefixtures("path")
+def test_names_that_could_speak_to_the_terminal_are_not_offered(script: Path) -> None:
+    for name in ("a", "a\x1b[31m", "a\x0bb", "a\nb"):
+        Path(name).touch()
+
+    assert offered(script, "blobio cat a") == ["a "]
+
+
 @pytest.mark.parametrize("store", ["moto", "gcs", "azurite"])
 @pytest.mark.usefixtures("path")
 def test_bash_completes_buckets_and_keys(

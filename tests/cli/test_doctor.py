@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ def secrets_of(servers: Servers) -> list[str]:
 
 def facts(out: str) -> dict[str, str]:
     """Return the facts of a single store."""
-    block = out.rsplit("\n\n", maxsplit=1)[-1].splitlines()[1:]
+    block = re.sub("\n {6,}", " ", out.rsplit("\n\n", maxsplit=1)[-1]).splitlines()[
+        1:
+    ]  # lines were wrapped
     return {line.split()[0]: line.split(maxsplit=1)[1] for line in block}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Mapping
 
 from blobio.cli.diagnosis import Finding, machine, places, probe
@@ -13,6 +14,7 @@ from blobio.core.flow import ordered_map
 __all__ = ["configure", "run"]
 
 _AT_ONCE = 8
+_WIDTH = 100
 _WORDS = {"done": "reachable", "skipped": "not set up", "failed": "NOT REACHABLE"}
 
 
@@ -64,6 +66,17 @@ def _show(finding: Finding, session: Session) -> None:
 
 
 def _lines(facts: Mapping[str, str], indent: str = "") -> list[str]:
-    """Write facts under each other, the second column aligned."""
+    """Write facts under each other, the second column aligned and not too wide."""
     width = max(map(len, facts), default=0)
-    return [f"{indent}{name:{width}}  {fact}" for name, fact in facts.items()]
+    return [
+        line
+        for name, fact in facts.items()
+        for line in textwrap.wrap(
+            fact,
+            _WIDTH,
+            initial_indent=f"{indent}{name:{width}}  ",
+            subsequent_indent=" " * (len(indent) + width + 2),
+            break_long_words=False,  # nor names: they are copied from here
+            break_on_hyphens=False,
+        )
+    ]

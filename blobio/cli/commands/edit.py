@@ -12,7 +12,7 @@ from blobio.cli.session import Session
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
-from blobio.errors import BlobError, NotFound
+from blobio.errors import AlreadyExists, BlobError, NotFound, VersionMismatch
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, CreateOnly, PutOptions, PutResult, ReplaceIf
 
@@ -46,6 +46,9 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
         if kept is None:
             raise
         told = f"what you wrote is kept in {kept}"
+        if isinstance(error, VersionMismatch | AlreadyExists):
+            message = f"{url} was changed by somebody else meanwhile, and was left alone; {told}"
+            raise Stop(code_of(error), message) from error
         if isinstance(error, BlobError | Stop):
             raise Stop(code_of(error), f"{error}; {told}") from error
         session.output.error(Stop(Exit.SOME_FAILED, told), src=str(url))
