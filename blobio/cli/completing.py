@@ -20,9 +20,10 @@ from blobio.cli.output import plain
 if TYPE_CHECKING:
     from argcomplete.completers import BaseCompleter
 
-__all__ = ["complete", "local_names", "names", "remote_names"]
+__all__ = ["cap_s", "complete", "local_names", "names", "remote_names"]
 
 _CAP_S: Final = 1.0
+_MOST_S: Final = 3600.0
 _FILES: Final = frozenset({"FILE", "URL", "SRC", "DST"})  # what the values of options are called
 _REMOTE: Final = ("s3://", "gs://", "az://")
 
@@ -90,7 +91,7 @@ def local_names(prefix: str) -> list[str]:
 def remote_names(prefix: str) -> list[str]:
     """Return the URLs that start with `prefix`, of one level and one page; 1 LIST.
 
-    Nothing after a second, or on errors.
+    Nothing after the time of `cap_s`, or on errors.
     """
     import asyncio  # half of what it takes to complete a command
 
@@ -104,8 +105,17 @@ def remote_names(prefix: str) -> list[str]:
     # A thread that nobody waits for: looking for credentials may block, and cannot be cancelled.
     thread = threading.Thread(target=look, name="blobio-names", daemon=True)
     thread.start()
-    thread.join(_CAP_S)
+    thread.join(cap_s())
     return list(found)
+
+
+def cap_s() -> float:
+    """Return how long a shell may wait for names: `BLOBIO_COMPLETION_S`, or a second."""
+    try:
+        given = float(os.environ.get("BLOBIO_COMPLETION_S", ""))
+    except ValueError:
+        return _CAP_S
+    return given if 0 < given <= _MOST_S else _CAP_S
 
 
 async def _listed(prefix: str) -> list[str]:
