@@ -73,6 +73,7 @@ async def unordered_map(
     cancels what runs and waits for it. `items` is asked for the next one when there is room.
     """
     running: set[asyncio.Task[R]] = set()
+    done: set[asyncio.Task[R]] = set()
     try:
         async for item in items:
             running.add(asyncio.ensure_future(_call(function, item)))
@@ -85,7 +86,7 @@ async def unordered_map(
             for task in done:
                 yield task.result()
     finally:
-        await settle(running)
+        await settle(running | done)  # of several that failed at a time only one was raised
 
 
 async def each(
