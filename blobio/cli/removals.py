@@ -54,7 +54,10 @@ async def remove_exact(
     async def find(one: tuple[argparse.Namespace, Session]) -> None:
         args, own = one
         sources = Sources(own, args, missing_ok=args.force, with_directories=True)
-        doomed.extend([(found, own) async for found in sources.find(args.urls)])
+        try:
+            doomed.extend([(found, own) async for found in sources.find(args.urls)])
+        except (BlobError, OSError) as error:
+            own.fail(error)
 
     await session.each(find, iterate(asked), lambda _: {})
     await remove(doomed, session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -290,6 +291,44 @@ def test_commands_come_from_stdin_as_they_are_written(start: Start, root: str) -
 
     assert first == f"cp d/a.txt {root}a\n".encode()
     assert (process.returncode, out, err) == (0, f"cp d/b.csv {root}b\n".encode(), b"")
+
+
+@local
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_though_stdin_stays_open(
+    start: Start, number: signal.Signals, code: int
+) -> None:
+    make_tree()
+    process = start("run")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"cp d/a.txt x\n")
+    process.stdin.flush()
+    process.stdout.readline()
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=30) == code
+    process.communicate()
+
+
+@local
+@pytest.mark.usefixtures("root")
+def test_a_reader_that_leaves_ends_it_quietly(start: Start) -> None:
+    make_tree()
+    process = start("run", script(*["stat d/a.txt"] * 3_000))
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    process.stdout.close()
+
+    assert process.wait(timeout=60) == 141
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 @stores
