@@ -253,6 +253,7 @@ class GcsConfig:
         access_token: A token that somebody else refreshes, instead of credentials.
         impersonate: Email address of a service account to act as, with the right of the credentials
             to do so (`roles/iam.serviceAccountTokenCreator`).
+        project: Project whose buckets `blobio ls gs://` lists; None for that of the credentials.
         user_project: Project that pays for requests to requester-pays buckets.
         storage_class: Storage class of new objects; None for the bucket's default.
         kms_key_name: Cloud KMS key of new objects; None for the bucket's default.
@@ -270,6 +271,7 @@ class GcsConfig:
     credentials_file: str | None = None
     access_token: str | None = field(default=None, repr=False)
     impersonate: str | None = None
+    project: str | None = None
     user_project: str | None = None
     storage_class: str | None = None
     kms_key_name: str | None = None
@@ -354,7 +356,8 @@ class Config:
 
         Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
         `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
-        Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `BLOBIO_CA_FILE`;
+        Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `GOOGLE_CLOUD_PROJECT`;
+        `BLOBIO_CA_FILE`;
         `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`, then
         `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`, `AZURE_STORAGE_CONNECTION_STRING`,
         `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
@@ -386,4 +389,5 @@ def _gcs_from_env(env: Mapping[str, str]) -> GcsConfig:
     return GcsConfig(
         endpoint_url=emulator or None,
         anonymous=bool(emulator) or env.get("BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH") == "1",
+        project=env.get("GOOGLE_CLOUD_PROJECT") or None,
     )

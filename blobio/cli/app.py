@@ -26,7 +26,7 @@ from blobio.usage import Usage
 if TYPE_CHECKING:
     from blobio.cli.session import Session
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "load", "main", "parser_of"]
 
 COMMANDS: Final = {
     "ls": "list a bucket or directory",
@@ -41,6 +41,10 @@ COMMANDS: Final = {
     "diff": "compare two trees",
     "hash": "print checksums, or verify them",
     "sign": "make a URL that works without credentials",
+    "edit": "edit a blob in $EDITOR",
+    "run": "run a file of commands, many at once",
+    "doctor": "tell what a bug report needs, and try each store",
+    "completion": "print a script that completes names at Tab",
 }
 
 _EPILOG: Final = (
@@ -62,6 +66,10 @@ class Command(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv`, without the program's name, and return its exit code."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from blobio.cli.completing import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _main(words)
@@ -84,7 +92,7 @@ def _drop_stdout() -> None:
 
 def _main(words: list[str]) -> int:
     name = words[0] if words and words[0] in COMMANDS else None
-    parser = _parser(name)
+    parser = parser_of(name)
     try:
         args = parser.parse_args(words)
     except SystemExit as end:
@@ -96,7 +104,7 @@ def _main(words: list[str]) -> int:
     output = Output(name, as_json=args.json, quiet=args.quiet, color=color)
     with counted(args, output) as usage:
         try:
-            code = _run(_load(name), args, output, usage)
+            code = _run(load(name), args, output, usage)
         except (BlobError, Stop) as error:
             output.error(error)
             code = code_of(error)
@@ -104,18 +112,29 @@ def _main(words: list[str]) -> int:
     return code
 
 
-def _parser(name: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="blobio", description="Every store's blobs from a shell.", epilog=_EPILOG
-    )
+def parser_of(
+    name: str | None,
+    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+    *,
+    with_common: bool = True,
+) -> argparse.ArgumentParser:
+    """Return what parses a command line.
+
+    Args:
+        name: The command, the only one that is parsed to its end; None for one that is not known.
+        kind: The class of the parser, and of that of the command.
+        with_common: The command takes the options of all commands.
+    """
+    parser = kind(prog="blobio", description="Every store's blobs from a shell.", epilog=_EPILOG)
     parser.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for other, summary in COMMANDS.items():
         if name in (None, other):
             command = commands.add_parser(other, help=summary, add_help=other == name)
             if other == name:
-                _load(other).configure(command)
-                options.add_common(command)
+                load(other).configure(command)
+                if with_common:
+                    options.add_common(command)
                 command.set_defaults(command=name)
     return parser
 
@@ -131,7 +150,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _load(name: str) -> Command:
+def load(name: str) -> Command:
+    """Return the module of a command."""
     return cast("Command", import_module(f"blobio.cli.commands.{name}"))
 
 

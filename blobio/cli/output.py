@@ -6,8 +6,8 @@ written as escapes, so that a name can neither break a line in two nor speak to 
 
 `v` 1 · `type` entry, result, error or summary · `op` the command · `src`, `dst` URLs or paths ·
 `size` bytes · `mtime` RFC 3339 in UTC · `etag` the version · `hash` by algorithm · `status` done,
-skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken · `stores` and
-`concurrency` what `stats` tells.
+skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken · `line` of the file of
+commands that this is about · `stores` and `concurrency` what `stats` tells.
 """
 
 from __future__ import annotations
@@ -74,12 +74,21 @@ class Output:
         as_json: Print objects instead of text.
         quiet: Print neither the lines of what was done nor notes; errors and listings remain.
         color: Colour what is said on stderr. Results never have colours.
+        line: The number of the line that the command stands in, in a file of commands.
     """
 
     def __init__(
-        self, operation: str, *, as_json: bool = False, quiet: bool = False, color: bool = False
+        self,
+        operation: str,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        color: bool = False,
+        line: int | None = None,
     ) -> None:
         self._operation = operation
+        self._place = {} if line is None else {"line": line}
+        self._line = "" if line is None else f" line {line}:"
         self._as_json = as_json
         self._quiet = quiet
         self._color = color
@@ -92,7 +101,7 @@ class Output:
         """
         if self._as_json:
             known = {name: value for name, value in fields.items() if value is not None}
-            record = {"v": _VERSION, "type": kind, "op": self._operation, **known}
+            record = {"v": _VERSION, "type": kind, "op": self._operation, **self._place, **known}
             self._write(json.dumps(record, ensure_ascii=True))
         elif not (self._quiet and kind == "result"):
             for line in lines:
@@ -124,6 +133,11 @@ class Output:
         self._write_note(f"{level}: {text}", _OF_LEVEL.get(level, ""))
 
     @staticmethod
+    def raw(text: str) -> None:
+        """Print text as it is, for programs to read."""
+        sys.stdout.write(text)
+
+    @staticmethod
     def flush() -> None:
         """Hand on what was written.
 
@@ -144,4 +158,4 @@ class Output:
         prefix = f"blobio {self._operation}:"
         if self._color and color:
             prefix = f"{color}{prefix}{_PLAIN}"
-        sys.stderr.write(f"{prefix} {plain(text)}\n")
+        sys.stderr.write(f"{prefix}{self._line} {plain(text)}\n")

@@ -35,6 +35,7 @@ class Session:
         jobs: Most items at once.
         fail_fast: Begin no item after the first failure.
         progress: Draws how far transfers are, if anybody looks.
+        may_ask: Somebody at a terminal may be asked, and nobody else is.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Session:
         *,
         jobs: int,
         fail_fast: bool = False,
+        may_ask: bool = True,
     ) -> None:
         self.context = context
         self.progress = progress
@@ -52,6 +54,7 @@ class Session:
         self.account: Account = Account()
         self.jobs = jobs
         self.fail_fast = fail_fast
+        self.may_ask = may_ask
 
     def fail(self, error: BaseException, **fields: Value) -> None:
         """Report an item that failed; the command goes on."""

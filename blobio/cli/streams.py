@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Final, TypeVar
 
@@ -20,12 +20,13 @@ from blobio.core.reader import RangeReader, blocks
 from blobio.core.writer import PartWriter
 from blobio.values import PutResult
 
-__all__ = ["download", "upload"]
+__all__ = ["STDIN", "chunks", "download", "upload"]
 
 T = TypeVar("T")
 
-_STDIN: Final = 0
+STDIN: Final = 0
 _STDOUT: Final = 1
+_CHUNK_BYTES: Final = 64 << 10
 
 
 async def download(reader: RangeReader, start: int, stop: int, config: ReadConfig) -> None:
@@ -61,11 +62,17 @@ async def upload(writer: PartWriter) -> tuple[int, PutResult]:
         raise
 
 
+async def chunks(descriptor: int) -> AsyncGenerator[bytes, None]:
+    """Yield what a file or pipe gives, as it comes, up to 64 KiB at a time."""
+    while data := await _unawaited(partial(os.read, descriptor, _CHUNK_BYTES)):
+        yield data
+
+
 async def _read(size: int) -> bytearray:
     """Read `size` bytes from stdin, fewer only at its end."""
     part = bytearray()
     while len(part) < size:
-        more = await _unawaited(partial(os.read, _STDIN, size - len(part)))
+        more = await _unawaited(partial(os.read, STDIN, size - len(part)))
         if not more:
             break
         part += more

@@ -16,6 +16,7 @@ from blobio.core.flow import ByteBudget
 from blobio.core.reader import RangeReader
 from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
+from blobio.drivers.buckets import Buckets, make_buckets, root_of
 from blobio.drivers.registry import DriverServices, make_driver
 from blobio.errors import IsDirectory, NotFound
 from blobio.url import BlobUrl, PathLike
@@ -44,6 +45,7 @@ class Stores:
         self.config = config
         self.budget: ByteBudget = ByteBudget(config.memory_bytes)
         self._drivers: dict[tuple[str, str], Driver] = {}
+        self._buckets: dict[BlobUrl, Buckets] = {}
         self._shared: Transport | None = None
         self._retry_budget: RetryBudget | None = None
         self._throttle: Throttle | None = None
@@ -61,6 +63,9 @@ class Stores:
             drivers, self._drivers = self._drivers, {}
             for driver in drivers.values():
                 closing.push_async_callback(driver.aclose)
+            lists, self._buckets = self._buckets, {}
+            for buckets in lists.values():
+                closing.push_async_callback(buckets.aclose)
             for writer in list(self.uploads):
                 closing.push_async_callback(writer.abort)
 
@@ -72,6 +77,20 @@ class Stores:
             driver = make_driver(url, DriverServices(self.config, self._connect))
             self._drivers[place] = driver
         return driver
+
+    def buckets(self, text: str) -> Buckets | None:
+        """Return what lists all buckets that `text` means: `s3://`, `az://account`; made once.
+
+        None if it means anything else.
+        """
+        root = root_of(text)
+        if root is None:
+            return None
+        found = self._buckets.get(root)
+        if found is None:
+            found = make_buckets(root, DriverServices(self.config, self._connect))
+            self._buckets[root] = found
+        return found
 
     def locate(self, path: PathLike) -> tuple[Driver, BlobUrl]:
         """Parse a path and find its driver."""

@@ -18,12 +18,14 @@ from blobio.forks import IMPORTS
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from blobio.drivers.base import Driver
     from blobio.transport.base import Transport
     from blobio.transport.retry import Judge
     from blobio.transport.signing import Signer
 
-__all__ = ["Connect", "DriverFactory", "DriverServices", "make_driver", "register"]
+__all__ = ["Connect", "DriverFactory", "DriverServices", "driver_module", "make_driver", "register"]
 
 
 class Connect(Protocol):
@@ -97,6 +99,16 @@ def make_driver(url: BlobUrl, services: DriverServices) -> Driver:
 
 
 def _builtin(url: BlobUrl) -> DriverFactory | None:
+    module = driver_module(url)
+    return None if module is None else cast("DriverFactory", module.make)
+
+
+def driver_module(url: BlobUrl) -> ModuleType | None:
+    """Return the package of our own driver for `url`'s scheme, or None if there is none.
+
+    Raises:
+        Unsupported: Its optional dependency is not installed.
+    """
     entry = _BUILTIN.get(url.scheme)
     if entry is None:
         return None
@@ -106,7 +118,7 @@ def _builtin(url: BlobUrl) -> DriverFactory | None:
             f"run  pip install 'blobio[{entry.extra}]'"
         )
         raise Unsupported(message, url=url)
-    return cast("DriverFactory", importlib.import_module(entry.module).make)
+    return importlib.import_module(entry.module)
 
 
 def _is_installed(module: str) -> bool:

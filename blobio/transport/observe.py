@@ -41,6 +41,7 @@ class Event:
         sent_bytes: Length of the request's body.
         received_bytes: Length of the buffered body; None for a streamed one.
         request_id: The store's id of the request, or None.
+        server_date: The reply's Date header, by the store's clock, or None.
     """
 
     operation: str
@@ -52,6 +53,7 @@ class Event:
     sent_bytes: int
     received_bytes: int | None = None
     request_id: str | None = None
+    server_date: str | None = None
 
 
 class _Tracer(Protocol):
@@ -80,7 +82,7 @@ class ObserveTransport:
 
     Each gives a debug line of the logger `blobio.transport`, a call of `on_event`, and a span if
     the program has imported OpenTelemetry (blobio never does). What `on_event` raises is logged
-    and goes no further. No header and no signed URL is reported.
+    and goes no further. No signed URL is reported, and no header but Date.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class ObserveTransport:
             sent_bytes=request.content_bytes,
             received_bytes=None if streamed or response is None else len(response.body),
             request_id=None if response is None else request_id(response),
+            server_date=None if response is None else response.headers.get("date"),
         )
         _logger.debug(
             "%s %s (%s): %s in %.0f ms",

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from blobio.cli.exits import Exit
+from blobio.cli.buckets import list_buckets
+from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import has_wildcards
 from blobio.cli.output import Output, human_size, timestamp
 from blobio.cli.session import Session, iterate
@@ -31,7 +32,12 @@ class _Line(NamedTuple):
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command and add its options."""
     parser.description = "List names relative to what was asked for; directories end in /."
-    parser.add_argument("urls", nargs="+", metavar="URL", help="a directory, bucket, blob or glob")
+    parser.add_argument(
+        "urls",
+        nargs="+",
+        metavar="URL",
+        help="a directory, bucket, blob or glob; s3:// for buckets",
+    )
     parser.add_argument("-l", "--long", action="store_true", help="size, time and name")
     parser.add_argument("-R", "--recursive", action="store_true", help="all that is below")
     parser.add_argument("-H", "--human", action="store_true", help="sizes as 1.5 MiB, with -l")
@@ -47,12 +53,17 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     async for word in session.until_failure(iterate(args.urls)):
         try:
             await _list(word, args, session)
-        except BlobError as error:
+        except (BlobError, Stop) as error:
             session.fail(error, src=word)
     return session.account.code
 
 
 async def _list(word: str, args: argparse.Namespace, session: Session) -> None:
+    buckets = session.context.stores.buckets(word)
+    if buckets is not None:
+        await list_buckets(word, buckets, args, session)
+        session.account.add(0)
+        return
     kept: list[_Line] = []
     async for lines in _lines(word, args, session):
         if args.sort:

@@ -12,10 +12,9 @@ from typing import Final
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.options import add_selection, positive
-from blobio.cli.session import Session, iterate
+from blobio.cli.removals import remove, report
+from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
-from blobio.drivers.base import Driver
-from blobio.errors import NotFound
 from blobio.url import BlobUrl
 
 __all__ = ["configure", "run"]
@@ -49,7 +48,7 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     several = args.recursive or any(map(sources.is_pattern, args.urls))
     _guard_roots(args, sources)
     await _guard_links(args, session)
-    if several and not (args.yes or args.max_delete or args.dry_run or sys.stdin.isatty()):
+    if several and not (args.yes or args.max_delete or args.dry_run or _may_ask(session)):
         message = (
             "how many blobs this removes is not known before they are listed; say -y, or "
             "--max-delete N to remove nothing if there are more"
@@ -63,9 +62,9 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
         await _ask(len(found))
     if args.dry_run:
         for each in found:
-            _report(str(each.end.url), "planned", session)
+            report(str(each.end.url), "planned", session)
         return session.account.code
-    await _remove(found, session)
+    await remove([(each, session) for each in found], session)
     return session.account.code
 
 
@@ -104,43 +103,11 @@ async def _find(sources: Sources, words: Sequence[str], limit: int | None) -> li
     return kept
 
 
+def _may_ask(session: Session) -> bool:
+    return session.may_ask and sys.stdin.isatty()
+
+
 async def _ask(count: int) -> None:
     answer = await asyncio.to_thread(input, f"remove {count} blobs? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise Stop(Exit.REFUSED, "nothing was removed")
-
-
-async def _remove(found: list[Found], session: Session) -> None:
-    """Remove blobs in batches, then directories from the deepest up."""
-    blobs: dict[int, tuple[Driver, list[BlobUrl]]] = {}
-    directories: list[Found] = []
-    for each in found:
-        if each.meta.key.endswith("/"):
-            directories.append(each)
-            continue
-        _, urls = blobs.setdefault(id(each.end.driver), (each.end.driver, []))
-        urls.append(each.end.url)
-    batches = [
-        (driver, urls[start : start + driver.capabilities.delete_batch])
-        for driver, urls in blobs.values()
-        for start in range(0, len(urls), driver.capabilities.delete_batch)
-    ]
-
-    async def remove(batch: tuple[Driver, list[BlobUrl]]) -> None:
-        driver, urls = batch
-        for url, result in zip(urls, await driver.delete([url.key for url in urls]), strict=True):
-            if result.error is None or isinstance(result.error, NotFound):
-                _report(str(url), "done", session)
-            else:
-                session.fail(result.error, src=str(url))
-
-    await session.each(remove, iterate(batches), lambda batch: {"src": str(batch[1][0])})
-    deepest_first = sorted(directories, key=lambda each: each.meta.key, reverse=True)
-    async for each in session.until_failure(iterate(deepest_first)):
-        await remove((each.end.driver, [each.end.url]))
-
-
-def _report(name: str, status: str, session: Session) -> None:
-    verb = "would rm" if status == "planned" else "rm"
-    session.output.record("result", f"{verb} {name}", src=name, status=status)
-    session.account.add(0)

@@ -11,7 +11,7 @@ from typing import Final, final
 
 from blobio.config import AzureConfig
 from blobio.drivers.azure import tokenfile, tokens
-from blobio.drivers.azure.settings import Access, Anonymous, Sas, Tokens, choose, is_private
+from blobio.drivers.azure.settings import Access, Anonymous, Sas, Tokens, chosen, is_private
 from blobio.drivers.azure.sharedkey import SharedKey
 from blobio.drivers.azure.tokens import Found, Source
 from blobio.drivers.dates import http_time
@@ -43,7 +43,8 @@ class AzureSigner:
     def __init__(
         self, config: AzureConfig, account: str, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self.access: Access = choose(config, account)
+        self.access: Access
+        self.access, self._name = chosen(config, account)
         self._clock = clock
         self._offset_s = 0.0
         self._learnt_at: float | None = None
@@ -97,6 +98,17 @@ class AzureSigner:
         """Return the store's time, as far as it is known."""
         return self._now()
 
+    async def source(self) -> str:
+        """Tell where the credentials come from, never what they are.
+
+        Raises:
+            Unauthenticated: There is no token to be had.
+        """
+        if not isinstance(self.access, Tokens):
+            return self._name
+        await self._tokens.get()
+        return self._tokens.source
+
     async def aclose(self) -> None:
         """Stop a fetch of a token that is under way. Idempotent."""
         await self._tokens.aclose()
@@ -112,9 +124,13 @@ class TokenCache:
     Args:
         config: Says where tokens come from.
         clock: Unix seconds.
+
+    Attributes:
+        source: What gave the token at hand.
     """
 
     def __init__(self, config: AzureConfig, *, clock: Callable[[], float] = time.time) -> None:
+        self.source: str = ""
         self._config = config
         self._clock = clock
         self._sources: list[Source] | None = None
@@ -161,8 +177,9 @@ class TokenCache:
         if keeps and self._may_load:
             kept = tokenfile.load(identity, self._clock())
             if kept is not None:
+                self.source = tokenfile.PATH
                 return kept
-        found = tokens.fetch(self._sources)
+        found, self.source = tokens.fetch(self._sources)
         if keeps:
             tokenfile.save(identity, found, self._clock())
         return found

@@ -19,6 +19,7 @@ from blobio.drivers.azure.sas import MAX_DELEGATED_S, UrlSigner
 from blobio.drivers.azure.settings import Anonymous, Sas, endpoint_of
 from blobio.drivers.azure.wire import MAX_BLOCKS
 from blobio.drivers.base import GetResult, Upload
+from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
 from blobio.drivers.window import for_each
 from blobio.errors import (
@@ -216,6 +217,15 @@ class AzureDriver:
             message = f"a signed Azure URL lives 1 second to 7 days, not {expires_s:g} seconds"
             raise InvalidConfig(message, operation="sign_url")
         return await self._urls.sign(key, method, expires_s)
+
+    async def whereabouts(self) -> Whereabouts:
+        """See `blobio.drivers.describing.Describes`."""
+        place = self._container.place
+        return Whereabouts(endpoint=place.endpoint, place={"account": place.account})
+
+    async def credential_source(self) -> str:
+        """See `blobio.drivers.describing.Describes`."""
+        return await self._container.signer.source()
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

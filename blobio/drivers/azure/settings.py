@@ -14,7 +14,17 @@ from blobio.config import AzureConfig
 from blobio.drivers.azure.sharedkey import SharedKey
 from blobio.errors import InvalidConfig
 
-__all__ = ["Access", "Anonymous", "Sas", "Tokens", "choose", "endpoint_of", "parse_sas"]
+__all__ = [
+    "Access",
+    "Anonymous",
+    "Sas",
+    "Tokens",
+    "accounts_of",
+    "choose",
+    "chosen",
+    "endpoint_of",
+    "parse_sas",
+]
 
 # Query characters: no spaces, no `#`, nothing that could end the URL.
 _SAS: Final = re.compile(r"[A-Za-z0-9%._~:/+=&,\-]+")
@@ -54,20 +64,49 @@ def choose(config: AzureConfig, account: str) -> Access:
     Raises:
         InvalidConfig: What comes first cannot be used; nothing after it is tried.
     """
+    return chosen(config, account)[0]
+
+
+def chosen(config: AzureConfig, account: str) -> tuple[Access, str]:
+    """Return how to reach `account`, and where what is sent was set; "" for tokens.
+
+    Raises:
+        InvalidConfig: As `choose`.
+    """
     if config.anonymous:
-        return Anonymous()
+        return Anonymous(), "none (anonymous)"
     if config.sas_token is not None:
-        return Sas(parse_sas(config.sas_token, "AzureConfig.sas_token"))
+        sas = Sas(parse_sas(config.sas_token, "AzureConfig.sas_token"))
+        return sas, "SAS token (AZURE_STORAGE_SAS_TOKEN or AzureConfig.sas_token)"
     if config.credential is not None or config.use_identity:
-        return Tokens()
-    key = config.account_key if config.account in (None, account) else None
-    parts = {} if key is not None else _own_connection(config, account)
-    key = key or parts.get("AccountKey")
-    if key is not None:
-        return SharedKey(account, key)
+        return Tokens(), ""
+    if config.account_key is not None and config.account in (None, account):
+        key = SharedKey(account, config.account_key)
+        return key, "account key (AZURE_STORAGE_KEY or AzureConfig.account_key)"
+    return _of_connection(config, account) or (Tokens(), "")
+
+
+def _of_connection(config: AzureConfig, account: str) -> tuple[Access, str] | None:
+    parts = _own_connection(config, account)
+    where = "of the connection string (AZURE_STORAGE_CONNECTION_STRING or AzureConfig)"
+    if "AccountKey" in parts:
+        return SharedKey(account, parts["AccountKey"]), f"account key {where}"
     if "SharedAccessSignature" in parts:
-        return Sas(parse_sas(parts["SharedAccessSignature"], "the connection string"))
-    return Tokens()
+        sas = Sas(parse_sas(parts["SharedAccessSignature"], "the connection string"))
+        return sas, f"SAS token {where}"
+    return None
+
+
+def accounts_of(config: AzureConfig) -> list[str]:
+    """Return the names of the accounts that the settings speak of, each once, in order."""
+    names = [name.partition("/")[0] for name in config.accounts]
+    if config.account is not None:
+        names.append(config.account)
+    if config.connection_string is not None and (
+        name := _fields(config.connection_string).get("AccountName")
+    ):
+        names.append(name)
+    return sorted(set(names))
 
 
 def endpoint_of(config: AzureConfig, account: str) -> str | None:
@@ -105,8 +144,7 @@ def _own_connection(config: AzureConfig, account: str) -> dict[str, str]:
     """Return the fields of the connection string if it is for `account`, else none."""
     if config.connection_string is None:
         return {}
-    pairs = [part.partition("=") for part in config.connection_string.split(";") if part.strip()]
-    parts = {name.strip(): value.strip() for name, _, value in pairs}
+    parts = _fields(config.connection_string)
     if not parts.keys() & {"AccountKey", "SharedAccessSignature", "BlobEndpoint"}:
         message = (
             "AzureConfig.connection_string is none: it is AccountName=...;AccountKey=... or "
@@ -120,3 +158,8 @@ def _own_connection(config: AzureConfig, account: str) -> dict[str, str]:
         is_own = host.startswith(f"{account}.") or host.rstrip("/").endswith(f"/{account}")
         return parts if is_own else {}
     return parts if named == account else {}
+
+
+def _fields(connection_string: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in connection_string.split(";") if part.strip()]
+    return {name.strip(): value.strip() for name, _, value in pairs}

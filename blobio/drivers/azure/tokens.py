@@ -47,11 +47,13 @@ class Source(NamedTuple):
         identity: What tells it from others, without a secret; "" for one that is not ours to keep.
         get: Gets a token.
         close: Releases what it holds.
+        name: Tells people what it is, once it has given a token; without a secret.
     """
 
     identity: str
     get: Get
     close: Callable[[], None]
+    name: Callable[[], str] = str
 
 
 def source_of(config: AzureConfig) -> list[Source]:
@@ -61,17 +63,18 @@ def source_of(config: AzureConfig) -> list[Source]:
         Unauthenticated: `application_credentials` cannot be read.
     """
     if config.credential is not None:
-        return [_of_credential("", config.credential)]
+        return [_of_credential("", config.credential, "AzureConfig.credential")]
     if config.use_identity:
         return [_default(config)]
     secret = _client_secret(config)
     if secret is not None:
         return [secret]
-    return [Source("az", lambda: _az_cache(config), _nothing), _default(config)]
+    az = Source("az", lambda: _az_cache(config), _nothing, lambda: f"az login ({_AZ_CACHE})")
+    return [az, _default(config)]
 
 
-def fetch(sources: list[Source]) -> Found:
-    """Return a token of the first source that gives one.
+def fetch(sources: list[Source]) -> tuple[Found, str]:
+    """Return a token of the first source that gives one, and the name of that source.
 
     Raises:
         Unauthenticated: None does; the message says where was looked.
@@ -86,7 +89,7 @@ def fetch(sources: list[Source]) -> Found:
             failure = error
             continue
         if found is not None and found.token:
-            return found
+            return found, source.name()
     reason = "" if failure is None else redact(f": {type(failure).__name__}: {failure}"[:_SHOWN])
     message = (
         f"no Azure credentials could be had{reason}. Set AZURE_STORAGE_KEY, "
@@ -99,12 +102,12 @@ def fetch(sources: list[Source]) -> Found:
     raise Unauthenticated(message)
 
 
-def _of_credential(identity: str, credential: TokenCredential) -> Source:
+def _of_credential(identity: str, credential: TokenCredential, name: str) -> Source:
     def get() -> Found:
         given = credential.get_token(SCOPE)
         return Found(given.token, float(given.expires_on))
 
-    return Source(identity, get, _closer(credential))
+    return Source(identity, get, _closer(credential), lambda: name)
 
 
 def _closer(credential: object) -> Callable[[], None]:
@@ -127,21 +130,30 @@ def _default(config: AzureConfig) -> Source:
             "workload_identity_client_id": config.client_id,
         }
     credential = DefaultAzureCredential(**options)
-    source = _of_credential(f"default/{config.tenant_id}/{config.client_id}", credential)
-    return source._replace(close=credential.close)
+
+    def name() -> str:
+        # azure-identity keeps to itself which of its credentials it was.
+        found = getattr(credential, "_successful_credential", None)
+        return "azure-identity" + (f" ({type(found).__name__})" if found is not None else "")
+
+    source = _of_credential(f"default/{config.tenant_id}/{config.client_id}", credential, "")
+    return source._replace(close=credential.close, name=name)
 
 
 def _client_secret(config: AzureConfig) -> Source | None:
     tenant, client, secret = config.tenant_id, config.client_id, config.client_secret
+    where = "AZURE_CLIENT_SECRET or AzureConfig.client_secret"
     if config.application_credentials is not None:
         tenant, client, secret = _application(config.application_credentials)
+        where = f"{config.application_credentials}, AZURE_APPLICATION_CREDENTIALS"
     if not (tenant and client and secret):
         return None
     from azure.identity import ClientSecretCredential
 
     authority = config.authority_host or _PUBLIC_AUTHORITY
     credential = ClientSecretCredential(tenant, client, secret, authority=authority)
-    source = _of_credential(f"secret/{authority}/{tenant}/{client}", credential)
+    name = f"secret of the application {client} ({where})"
+    source = _of_credential(f"secret/{authority}/{tenant}/{client}", credential, name)
     return source._replace(close=credential.close)
 
 

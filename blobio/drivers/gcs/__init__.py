@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from blobio.drivers.base import Driver
+from blobio.drivers.buckets import Buckets
+from blobio.drivers.gcs.buckets import GcsBuckets
 from blobio.drivers.gcs.driver import GcsDriver
 from blobio.drivers.registry import DriverServices
 from blobio.url import BlobUrl
 
-__all__ = ["make"]
+__all__ = ["make", "make_buckets"]
 
 
 def make(url: BlobUrl, services: DriverServices) -> Driver:
@@ -18,3 +20,9 @@ def make(url: BlobUrl, services: DriverServices) -> Driver:
         InvalidConfig: A token would travel in the open.
     """
     return GcsDriver(url.authority, services)
+
+
+def make_buckets(authority: str, services: DriverServices) -> Buckets:
+    """Make what lists the buckets of a project; see `blobio.drivers.buckets`."""
+    del authority  # there is none
+    return GcsBuckets(services)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from blobio.errors import InvalidConfig, InvalidUrl, redact
 
-__all__ = ["GOOGLE", "Endpoint", "check_key", "locate", "query_string"]
+__all__ = ["GOOGLE", "Endpoint", "check_key", "locate", "query_string", "service_url"]
 
 GOOGLE: Final = "https://storage.googleapis.com"
 MAX_KEY_BYTES: Final = 1024
@@ -42,7 +42,7 @@ class Endpoint:
     @property
     def is_private(self) -> bool:
         """Nobody on the way can read a header: TLS, or this machine itself."""
-        return self.base.startswith("https:") or _LOOPBACK.match(self.base) is not None
+        return _is_private(self.base)
 
     def object_url(self, key: str, query: str = "", action: str = "") -> str:
         """Return the URL of an object, or of an `action` on it, with an escaped `query`."""
@@ -112,11 +112,24 @@ def locate(bucket: str, endpoint_url: str | None) -> Endpoint:
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
         message = f"{bucket!r} cannot be the name of a bucket"
         raise InvalidUrl(message)
+    return Endpoint(service_url(endpoint_url)[0], bucket)
+
+
+def service_url(endpoint_url: str | None) -> tuple[str, bool]:
+    """Return the URL of the store, without a trailing `/`, and whether it is private.
+
+    Raises:
+        InvalidConfig: `endpoint_url` is more than scheme, host and path.
+    """
     base = (endpoint_url or GOOGLE).rstrip("/")
     if not _BASE.fullmatch(base):
         message = f"GcsConfig.endpoint_url must be http(s)://host[:port], not {redact(base)!r}"
         raise InvalidConfig(message)
-    return Endpoint(base, bucket)
+    return base, _is_private(base)
+
+
+def _is_private(base: str) -> bool:
+    return base.startswith("https:") or _LOOPBACK.match(base) is not None
 
 
 def _with_query(url: str, query: str) -> str:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC
-from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast, final
 
 from blobio.config import GcsConfig, HttpConfig
 from blobio.drivers.gcs.keyfiles import check_file, from_file
@@ -105,6 +105,30 @@ class GoogleSigner:
         del server_date
         return False
 
+    async def project(self) -> str | None:
+        """Return the project that the settings name, or else the credentials; None if neither does.
+
+        Raises:
+            Unauthenticated: There are no credentials.
+        """
+        if self._config.project is not None or self._config.anonymous or self._config.access_token:
+            return self._config.project
+        await self._flight.get()
+        return self._source.project
+
+    async def source(self) -> str:
+        """Tell where the credentials come from, never what they are.
+
+        Raises:
+            Unauthenticated: There are none.
+        """
+        if self._config.anonymous:
+            return "none (anonymous)"
+        if self._config.access_token is not None:
+            return "GcsConfig.access_token"
+        await self._flight.get()
+        return self._source.name
+
     async def email(self) -> str:
         """Return the address of the service account that can sign.
 
@@ -129,11 +153,18 @@ class GoogleSigner:
 
 @final
 class _Source:
-    """google-auth's credentials, loaded at first use. Blocks."""
+    """google-auth's credentials, loaded at first use. Blocks.
+
+    Attributes:
+        name: Where they came from.
+        project: The project they belong to, or None.
+    """
 
     def __init__(self, config: GcsConfig, http: HttpConfig) -> None:
         self._config = config
         self._http = http
+        self.name: str = ""
+        self.project: str | None = None
         self._found: google.auth.credentials.Credentials | None = None
         self._session: requests.Session | None = None
 
@@ -180,7 +211,9 @@ class _Source:
 
         try:
             request = self._request()
-            found = self._found or _load(self._config, request)
+            found = self._found
+            if found is None:
+                found, self.project, self.name = _load(self._config, request)
             found.refresh(request)
             self._found = found
         except InvalidConfig:
@@ -215,22 +248,51 @@ class _Source:
         return AuthRequest(session=self._session)
 
 
-def _load(config: GcsConfig, request: AuthRequest) -> google.auth.credentials.Credentials:
+class _Loaded(NamedTuple):
+    credentials: google.auth.credentials.Credentials
+    project: str | None
+    name: str
+
+
+def _load(config: GcsConfig, request: AuthRequest) -> _Loaded:
     import google.auth
     from google.auth import environment_vars, impersonated_credentials
 
+    project: str | None = None
     if config.credentials_file is not None:
         found: object = from_file(config.credentials_file, SCOPE)
+        name = f"file {config.credentials_file} (GcsConfig.credentials_file)"
     else:
         # Looking for the project, google-auth may send a token before it returns the credentials.
-        if path := os.environ.get(environment_vars.CREDENTIALS):
+        path = os.environ.get(environment_vars.CREDENTIALS)
+        if path:
             check_file(path)
-        found, _ = google.auth.default(scopes=[SCOPE], request=request)
+        found, project = google.auth.default(scopes=[SCOPE], request=request)
+        name = f"file {path} ({environment_vars.CREDENTIALS})" if path else _found_in(found)
+    project = project or _project_of(found)
     if config.impersonate is not None:
         found = impersonated_credentials.Credentials(
             source_credentials=found, target_principal=config.impersonate, target_scopes=[SCOPE]
         )
-    return cast("google.auth.credentials.Credentials", found)
+        name += f", acting as {config.impersonate}"
+    return _Loaded(cast("google.auth.credentials.Credentials", found), project, name)
+
+
+def _found_in(found: object) -> str:
+    """Tell where google-auth found credentials by itself: a file of gcloud, or a service."""
+    from google.auth import compute_engine
+
+    if isinstance(found, compute_engine.Credentials):
+        return "metadata server"
+    tell = getattr(found, "get_cred_info", None)
+    info = tell() if callable(tell) else None
+    where = info.get("credential_source") if isinstance(info, dict) else None
+    return f"file {where} (gcloud auth application-default login)" if where else "google-auth"
+
+
+def _project_of(found: object) -> str | None:
+    names = (getattr(found, name, None) for name in ("project_id", "quota_project_id"))
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def check_privacy(config: GcsConfig, *, is_private: bool, base: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from blobio.drivers.base import GetResult, Upload
+from blobio.drivers.describing import Whereabouts
 from blobio.drivers.gcs import copying, deleting, listing, reading, removing, sequential, writing
 from blobio.drivers.gcs.addressing import locate
 from blobio.drivers.gcs.auth import GoogleSigner, check_privacy
@@ -174,6 +175,14 @@ class GcsDriver:
         )
         signature = await self._signer.sign_bytes(draft.string_to_sign.encode())
         return SignedUrl(url=draft.url(signature), expires_at=float(now + int(expires_s)))
+
+    async def whereabouts(self) -> Whereabouts:
+        """See `blobio.drivers.describing.Describes`."""
+        return Whereabouts(endpoint=self._bucket.wire.endpoint.base)
+
+    async def credential_source(self) -> str:
+        """See `blobio.drivers.describing.Describes`."""
+        return await self._signer.source()
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

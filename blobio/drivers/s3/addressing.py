@@ -18,6 +18,7 @@ __all__ = [
     "locate",
     "query_string",
     "quote_key",
+    "service_url",
 ]
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -151,6 +152,21 @@ def locate(
         message = f"the bucket name {bucket!r} cannot be part of a host: use addressing='path'"
         raise InvalidConfig(message)
     return Endpoint(f"{scheme}://{bucket}.{host}{path}", "/", region, regional)
+
+
+def service_url(endpoint_url: str | None, region: str, dns_suffix: Callable[[str], str]) -> str:
+    """Return the URL of the store itself, without a trailing slash. See `locate`.
+
+    Raises:
+        InvalidConfig: The endpoint is not a plain http(s) URL, or the region could not be one.
+    """
+    if not is_region(region):
+        message = f"{region!r} cannot be the name of a region"
+        raise InvalidConfig(message)
+    if endpoint_url is None:
+        return f"https://s3.{region}.{dns_suffix(region)}"
+    scheme, host, path = _custom(endpoint_url)
+    return f"{scheme}://{host}{path}"
 
 
 def _custom(endpoint_url: str) -> tuple[str, str, str]:

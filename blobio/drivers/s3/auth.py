@@ -47,6 +47,21 @@ _LEFT_TO_BOTOCORE: Final = (
     "AWS_SECURITY_TOKEN",
 )
 
+_FILES: Final = ("credentials_file", "config_file")
+# What botocore calls the links of its chain, for people.
+_METHODS: Final = {
+    "env": "environment (AWS_ACCESS_KEY_ID)",
+    "shared-credentials-file": "profile {profile} of {credentials_file}",
+    "config-file": "profile {profile} of {config_file}",
+    "custom-process": "credential_process of profile {profile} ({config_file})",
+    "sso": "SSO login of profile {profile} ({config_file})",
+    "login": "aws login of profile {profile} ({config_file})",
+    "assume-role": "role assumed by profile {profile} ({config_file})",
+    "assume-role-with-web-identity": "web identity (AWS_WEB_IDENTITY_TOKEN_FILE or a profile)",
+    "container-role": "metadata service of the container",
+    "iam-role": "metadata service of the instance",
+}
+
 
 class Presigned(NamedTuple):
     """A signed URL and the Unix time at which it stops working; None for never."""
@@ -164,6 +179,19 @@ class S3Signer:
         end = self._chain.expires_at if credentials.session_token is not None else None
         return Presigned(signed, expires_at if end is None else min(expires_at, end))
 
+    async def source(self) -> str:
+        """Tell where the credentials come from, never what they are.
+
+        Raises:
+            Unauthenticated: There are none to be had.
+        """
+        if self._anonymous:
+            return "none (anonymous)"
+        if self._explicit is not None:
+            return "S3Config.access_key_id"
+        await self._flight.get()
+        return await asyncio.to_thread(self._chain.source)
+
     async def aclose(self) -> None:
         """Stop a fetch of credentials that is under way."""
         await self._flight.aclose()
@@ -204,6 +232,16 @@ class _Chain:
         # that from being a fetch per request.
         floor = self._clock() + _REFRESH_BEFORE_S + _NEXT_LOOK_S
         return keys, max(self.expires_at, floor)
+
+    def source(self) -> str:
+        """Tell what gave the credentials fetched last; blocks on disk."""
+        from botocore.session import Session
+
+        session = Session(profile=self._profile)
+        method = str(getattr(self._found, "method", None) or "another way")
+        files = {name: session.get_config_variable(name) for name in _FILES}
+        profile = session.profile or "default"
+        return _METHODS.get(method, method).format(profile=profile, **files)
 
     def forget(self) -> None:
         """Start the chain anew at the next fetch."""

@@ -7,6 +7,7 @@ from typing import Final, final
 
 from blobio.config import S3Config
 from blobio.drivers.base import GetResult, Upload
+from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
 from blobio.drivers.s3 import copying, deleting, headers, listing, reading, upload, writing
 from blobio.drivers.s3.auth import S3Signer
@@ -189,6 +190,15 @@ class S3Driver:
         url = wire.endpoint.object_url(key, f"x-amz-request-payer={payer}" if payer else "")
         signed = await self._bucket.signer.presign(method, url, int(expires_s), needed)
         return SignedUrl(url=signed.url, expires_at=signed.expires_at, headers=needed)
+
+    async def whereabouts(self) -> Whereabouts:
+        """See `blobio.drivers.describing.Describes`."""
+        endpoint = (await self._bucket.wire()).endpoint
+        return Whereabouts(endpoint=endpoint.base, place={"region": endpoint.region})
+
+    async def credential_source(self) -> str:
+        """See `blobio.drivers.describing.Describes`."""
+        return await self._bucket.signer.source()
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

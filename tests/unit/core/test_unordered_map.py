@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -75,3 +76,19 @@ async def test_leaving_it_cancels_what_runs() -> None:
         assert await anext(results) == 0
 
     assert other_tasks() == set()
+
+
+async def test_failures_at_the_same_time_are_all_seen() -> None:
+    """One is raised; asyncio must not complain of the others when they are collected."""
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+
+    async def fail(item: int) -> int:
+        raise OSError(item)
+
+    with pytest.raises(OSError, match=r"[012]"):
+        async for _ in unordered_map(fail, numbers(3), window=3):
+            pass
+
+    gc.collect()
+    assert complaints == []

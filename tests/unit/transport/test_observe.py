@@ -29,6 +29,16 @@ def observed(step: object, events: list[Event]) -> ObserveTransport:
     return ObserveTransport(inner, on_event=events.append, clock=lambda: next(ticks))
 
 
+async def test_the_date_of_a_reply_is_reported() -> None:
+    events: list[Event] = []
+    date = "Sat, 28 Nov 2026 01:02:03 GMT"
+
+    await observed(reply(200, b"", {"date": date}), events).send(PUT)
+    await observed(reply(200, b""), events).send(PUT)
+
+    assert [event.server_date for event in events] == [date, None]
+
+
 async def test_reply_is_reported() -> None:
     events: list[Event] = []
 

@@ -213,7 +213,7 @@ def test_broken_cache_of_the_az_command_line_is_passed_over(home: Path) -> None:
         Source("next", lambda: Found("t", 1.0), lambda: None),
     ]
 
-    assert tokens.fetch(sources) == Found("t", 1.0)
+    assert tokens.fetch(sources)[0] == Found("t", 1.0)
     with pytest.raises(Unauthenticated) as caught:
         tokens.fetch(sources[:1])
     assert "hunter2" not in str(caught.value)
