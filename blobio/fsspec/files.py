@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import fsspec.core
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-__all__ = ["CompressedFile", "ReadFile", "WriteFile"]
+__all__ = ["ReadFile", "WriteFile"]
 
 
 @final
@@ -239,86 +238,6 @@ class WriteFile(io.BufferedIOBase):
 
     def __del__(self) -> None:
         """Leave it to the writer below, which publishes nothing and warns."""
-
-
-@final
-class CompressedFile(io.BufferedIOBase):
-    """A `WriteFile` behind a compressor: closed, and so published, together with it.
-
-    The compressors of the standard library leave the file below open, and fsspec forgets it there.
-
-    Args:
-        compressor: Writes into `file`.
-        file: The blob.
-    """
-
-    def __init__(self, compressor: IO[bytes], file: WriteFile) -> None:
-        self._compressor = compressor
-        self._file = file
-        self._position = 0
-
-    @property
-    def name(self) -> str:
-        """The path, as fsspec's own files have it."""
-        return self._file.name
-
-    @property
-    def version(self) -> str | None:
-        """As `WriteFile.version`."""
-        return self._file.version
-
-    @property
-    def closed(self) -> bool:
-        """Nothing more can be written."""
-        return self._file.closed
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        """Compress and write all of `data`."""
-        count = self._compressor.write(data)
-        self._position += count
-        return count
-
-    def tell(self) -> int:
-        """Return how many bytes were written, before compression."""
-        return self._position
-
-    def flush(self) -> None:
-        """Do nothing: bytes become visible all at once."""
-
-    def close(self) -> None:
-        """Write what the compressor still holds and publish. Idempotent."""
-        if self.closed:
-            return
-        try:
-            self._compressor.close()
-        except BaseException:
-            self.abort()
-            raise
-        self._file.close()
-
-    def abort(self) -> None:
-        """Publish nothing. Idempotent."""
-        self._file.discard()
-        with contextlib.suppress(ValueError):  # what it still holds has nowhere to go
-            self._compressor.close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.abort()
-
-    def __del__(self) -> None:
-        """Leave it to the writer at the bottom, which publishes nothing and warns."""
 
 
 def _block_has_failed() -> bool:

@@ -16,13 +16,14 @@ from fsspec.compression import compr
 from fsspec.core import get_compression
 from fsspec.utils import isfilelike
 
+from blobio.blocking.compression import CompressedWriter
 from blobio.blocking.opening import FileOptions, open_file
 from blobio.blocking.text import TextWriter
 from blobio.core import removing
 from blobio.errors import IsDirectory, NotDirectory, NotFound, Unsupported
 from blobio.fsspec import transfer
 from blobio.fsspec.asyncfile import AsyncFile
-from blobio.fsspec.files import CompressedFile, ReadFile, WriteFile
+from blobio.fsspec.files import ReadFile, WriteFile
 from blobio.fsspec.reading import ReadingFileSystem
 
 __all__ = ["BlobFileSystem"]
@@ -237,11 +238,11 @@ class BlobFileSystem(ReadingFileSystem):
         self._binding.call(lambda core: core.set_mtime(url, now))
 
 
-def _compressed(file: WriteFile, compression: str) -> WriteFile | CompressedFile:
+def _compressed(file: WriteFile, compression: str) -> WriteFile | CompressedWriter:
     """Put a compressor in front of `file`; none if `"infer"` finds none in its name."""
     try:
         name = get_compression(file.path, compression)
-        return file if name is None else CompressedFile(compr[name](file, mode="w"), file)
+        return file if name is None else CompressedWriter(compr[name](file, mode="w"), file)
     except BaseException:
         file.discard()
         raise
