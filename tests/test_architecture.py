@@ -208,7 +208,7 @@ def test_every_module_has_a_docstring_and_no_vague_name() -> None:
 
 
 PUBLIC: Final = """
-    AlreadyExists AzureConfig BlobError BlobFile BlobPathLike BlobUrl ChecksumMismatch
+    AlreadyExists AzureConfig BlobError BlobFile BlobPath BlobPathLike BlobUrl ChecksumMismatch
     ConcurrentWrite ConcurrentWriteFailure Config Conflict Context CopyIncomplete
     DeadlineExceeded DirEntry DirectoryNotEmpty Error GcsConfig HttpConfig InvalidConfig
     InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied RangeNotSatisfiable

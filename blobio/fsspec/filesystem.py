@@ -25,6 +25,7 @@ from blobio.fsspec import transfer
 from blobio.fsspec.asyncfile import AsyncFile
 from blobio.fsspec.files import ReadFile, WriteFile
 from blobio.fsspec.reading import ReadingFileSystem
+from blobio.url import BlobPathLike
 
 __all__ = ["BlobFileSystem"]
 
@@ -90,7 +91,7 @@ class BlobFileSystem(ReadingFileSystem):
 
     def open(
         self,
-        path: str,
+        path: str | BlobPathLike,
         mode: str = "rb",
         block_size: int | None = None,
         cache_options: dict[str, Any] | None = None,
@@ -100,7 +101,7 @@ class BlobFileSystem(ReadingFileSystem):
         """Open a file as the builtin `open` does; see `blobio.BlobFile` and fsspec's `open`.
 
         Args:
-            path: The blob.
+            path: The blob, as a `BlobPath` too.
             mode: `r`, `w`, `x` or `a`, with `b` or `t`. `x` looks for the blob at once and is
                 decided by the store on close.
             block_size: Bytes of one block of a sequential read.

@@ -23,7 +23,7 @@ from blobio.fsspec.base import AsyncFileSystem
 from blobio.fsspec.entries import Entry, blob_entry, directory_entry, entry_of, parents
 from blobio.fsspec.options import to_config
 from blobio.fsspec.ranges import read_many, read_one
-from blobio.url import BlobUrl
+from blobio.url import BlobPathLike, BlobUrl
 
 __all__ = ["ReadingFileSystem", "missing"]
 
@@ -56,6 +56,13 @@ class ReadingFileSystem(AsyncFileSystem):
         weakref.finalize(self, _drop, self._binding).atexit = False
         self._contexts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncContext] = (
             weakref.WeakKeyDictionary()
+        )
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        """Return the name of a path, or of each of a list; a `BlobPath` stands for its URL."""
+        return super()._strip_protocol(
+            path.__blobpath__() if isinstance(path, BlobPathLike) else path
         )
 
     @property

@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from fsspec.callbacks import Callback
 
+from blobio import BlobPath
 from blobio.errors import AlreadyExists, InvalidConfig, NotFound, Unsupported
 from blobio.fsspec import MemoryFileSystem, S3FileSystem, register, unregister
 from blobio.testing.emulators import S3Server
@@ -50,6 +51,18 @@ def test_info_tells_name_size_type_times_and_version(place: Place) -> None:
     assert place.fs.modified(place.at("d/a")) == info["LastModified"]
     assert place.fs.created(place.at("d/a")) <= datetime.now(UTC) + timedelta(minutes=5)
     assert place.fs.info(place.at("d"))["type"] == "directory"
+
+
+def test_blob_path_stands_for_its_url(make_place: Callable[[str], Place]) -> None:
+    place = make_place("moto")
+    path = BlobPath(f"s3://{place.at('a')}")
+
+    place.fs.pipe_file(path, b"x")
+    with place.fs.open(path) as file:
+        assert file.read() == b"x"
+
+    assert place.fs.info(path)["name"] == place.at("a")
+    assert place.fs.exists(path)
 
 
 def test_ukey_and_checksum_follow_the_content(place: Place) -> None:
