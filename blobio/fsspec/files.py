@@ -246,9 +246,12 @@ def _block_has_failed() -> bool:
     `OpenFile.__exit__` closes its files without a word about the error it was given, so that every
     other file system publishes half a file; its arguments are looked up one frame further out.
     """
-    closing = sys._getframe(2)  # noqa: SLF001 - whoever called `close`
-    leaving = closing.f_back
-    if closing.f_code is not fsspec.core.OpenFile.close.__code__ or leaving is None:
+    own = sys._getframe().f_back  # noqa: SLF001 - that of `close`
+    closing = own and own.f_back  # None on a thread of C++, of pyarrow's for one
+    leaving = closing and closing.f_back
+    if closing is None or leaving is None:
+        return False
+    if closing.f_code is not fsspec.core.OpenFile.close.__code__:
         return False
     if leaving.f_code is not fsspec.core.OpenFile.__exit__.__code__:
         return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import multiprocessing
 import pickle
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -273,6 +275,20 @@ def test_block_inside_a_handler_publishes(place: Place) -> None:
             file.write(b"new")
 
     assert place.fs.cat_file(place.at("a")) == b"new"
+
+
+def test_file_closed_by_a_thread_that_no_python_called_is_published() -> None:
+    """As the threads of pyarrow and duckdb do it: `close` is all there is on their stack."""
+    fs = MemoryFileSystem()
+    file = fs.open("b/foreign", "wb")
+    file.write(b"new")
+
+    _thread.start_new_thread(file.close, ())
+
+    give_up = time.monotonic() + 10
+    while not fs.exists("b/foreign"):
+        assert time.monotonic() < give_up
+    assert fs.cat_file("b/foreign") == b"new"
 
 
 def test_exclusive_file_is_decided_again_when_it_is_closed(place: Place) -> None:
