@@ -7,6 +7,7 @@ replaces; coroutines run on the loop of whoever awaits them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,7 @@ class ReadingFileSystem(AsyncFileSystem):
         context = self._contexts.get(running)
         if context is None:
             context = self._contexts[running] = AsyncContext(self.config)
+            weakref.finalize(self, _close, weakref.ref(running), context).atexit = False
         return context
 
     def _url(self, path: str) -> str:
@@ -241,6 +243,14 @@ class ReadingFileSystem(AsyncFileSystem):
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the file system's own."""
+
+
+def _close(where: weakref.ref[asyncio.AbstractEventLoop], context: AsyncContext) -> None:
+    """Close the connections of another loop, if it still runs, on that loop."""
+    loop = where()
+    if loop is not None:
+        with contextlib.suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(lambda: loop.create_task(context.aclose()))
 
 
 def missing(path: str) -> BlobError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import gc
 import multiprocessing
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -420,6 +422,28 @@ async def test_verbs_are_coroutines_on_the_loop_of_the_caller(moto: S3Server, pl
     await fs._rm(path)
     assert not await fs._exists(path)
     await fs.aclose()
+
+
+def test_file_system_of_another_loop_closes_when_it_is_dropped(
+    make_place: Callable[[str], Place],
+) -> None:
+    """zarr awaits it on a loop of its own, and drops it without a word."""
+    options = make_place("moto").options
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="blobio-test-loop")
+    thread.start()
+    fs = S3FileSystem(**options, asynchronous=True, skip_instance_cache=True)
+    asyncio.run_coroutine_threadsafe(fs._exists(f"{BUCKET}/none"), loop).result(10)
+    (context,) = fs._contexts.values()
+
+    del fs
+    gc.collect()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)
+
+    assert context.stores._shared is None
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
 
 
 def test_blocking_verbs_work_inside_a_running_loop() -> None:
