@@ -44,7 +44,7 @@ class InputFile:
     def __init__(
         self, binding: Binding, url: BlobUrl, seen: Seen, on_change: Callable[[], None]
     ) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._binding = binding
         self._url = url
         self._seen = seen

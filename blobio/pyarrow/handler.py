@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
 import pyarrow as pa
-from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType
+from pyarrow.fs import FileInfo, FileSelector, FileType
 
 from blobio.blocking.binding import Binding
 from blobio.blocking.file import BlobWriter
@@ -18,6 +18,7 @@ from blobio.core.files import AsyncWriter
 from blobio.core.flow import each
 from blobio.core.metadata import to_stat
 from blobio.errors import IsDirectory, NotFound, Unsupported
+from blobio.pyarrow.base import FileSystemHandler
 from blobio.pyarrow.files import InputFile, OutputFile
 from blobio.pyarrow.looking import Found, Memory, below, empty, look, seen_of, what_is
 from blobio.url import BlobUrl
@@ -58,7 +59,8 @@ class BlobHandler(FileSystemHandler):
             return NotImplemented
         return self._binding.given == other._binding.given
 
-    __hash__ = None  # type: ignore[assignment]  # as settings may hold dictionaries
+    def __hash__(self) -> int:
+        return hash(BlobHandler)  # settings may hold dictionaries
 
     def __reduce__(self) -> tuple[type[BlobHandler], tuple[Config | None]]:
         return BlobHandler, (self._binding.given,)
