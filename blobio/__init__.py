@@ -19,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from blobio.blocking.context import Context, create_context
+from blobio.blocking.default import DEFAULT
 from blobio.entries import DirEntry, Stat
 from blobio.errors import (
     AlreadyExists,
@@ -53,6 +54,7 @@ from blobio.url import BlobPathLike, BlobUrl
 
 if TYPE_CHECKING:
     from blobio.azureconfig import AzureConfig
+    from blobio.blobpath import BlobPath
     from blobio.config import (
         Config,
         GcsConfig,
@@ -69,6 +71,7 @@ __all__ = [
     "AzureConfig",
     "BlobError",
     "BlobFile",
+    "BlobPath",
     "BlobPathLike",
     "BlobUrl",
     "ChecksumMismatch",
@@ -139,40 +142,39 @@ __all__ = [
     "write_text",
 ]
 
-_default: Final = Context()
-
-BlobFile: Final = _default.BlobFile
-configure: Final = _default.configure
-copy: Final = _default.copy
-copytree: Final = _default.copytree
-exists: Final = _default.exists
-get_url: Final = _default.get_url
-glob: Final = _default.glob
-isdir: Final = _default.isdir
-isfile: Final = _default.isfile
-last_version_seen: Final = _default.last_version_seen
-listdir: Final = _default.listdir
-makedirs: Final = _default.makedirs
-md5: Final = _default.md5
-move: Final = _default.move
-read_bytes: Final = _default.read_bytes
-read_ranges: Final = _default.read_ranges
-read_text: Final = _default.read_text
-remove: Final = _default.remove
-rmdir: Final = _default.rmdir
-rmtree: Final = _default.rmtree
-scandir: Final = _default.scandir
-scanglob: Final = _default.scanglob
-set_mtime: Final = _default.set_mtime
-stat: Final = _default.stat
-walk: Final = _default.walk
-write_bytes: Final = _default.write_bytes
-write_text: Final = _default.write_text
+BlobFile: Final = DEFAULT.BlobFile
+configure: Final = DEFAULT.configure
+copy: Final = DEFAULT.copy
+copytree: Final = DEFAULT.copytree
+exists: Final = DEFAULT.exists
+get_url: Final = DEFAULT.get_url
+glob: Final = DEFAULT.glob
+isdir: Final = DEFAULT.isdir
+isfile: Final = DEFAULT.isfile
+last_version_seen: Final = DEFAULT.last_version_seen
+listdir: Final = DEFAULT.listdir
+makedirs: Final = DEFAULT.makedirs
+md5: Final = DEFAULT.md5
+move: Final = DEFAULT.move
+read_bytes: Final = DEFAULT.read_bytes
+read_ranges: Final = DEFAULT.read_ranges
+read_text: Final = DEFAULT.read_text
+remove: Final = DEFAULT.remove
+rmdir: Final = DEFAULT.rmdir
+rmtree: Final = DEFAULT.rmtree
+scandir: Final = DEFAULT.scandir
+scanglob: Final = DEFAULT.scanglob
+set_mtime: Final = DEFAULT.set_mtime
+stat: Final = DEFAULT.stat
+walk: Final = DEFAULT.walk
+write_bytes: Final = DEFAULT.write_bytes
+write_text: Final = DEFAULT.write_text
 
 __version__: Final = "0.1.0"
 
 _LATE: Final = {
     "AzureConfig": "blobio.azureconfig",
+    "BlobPath": "blobio.blobpath",
     "Config": "blobio.config",
     "GcsConfig": "blobio.config",
     "HttpConfig": "blobio.config",
@@ -185,7 +187,7 @@ _LATE: Final = {
 
 
 def __getattr__(name: str) -> object:
-    """Import the settings when they are first named: they cost as much as all the rest."""
+    """Import settings and paths when they are first named: they cost as much as all the rest."""
     if name not in _LATE:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

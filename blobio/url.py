@@ -107,6 +107,11 @@ class BlobUrl:
         return f"{self.scheme}://{self.authority}/{self.key}"
 
     @property
+    def is_local(self) -> bool:
+        """Whether this is a path of this machine, for the words that `os.path` has."""
+        return self.scheme == "file"
+
+    @property
     def root_as_https(self) -> tuple[str, str] | None:
         """How all URLs of this Azure container start, here and in https; None for another store."""
         if self.scheme != "az":

@@ -21,6 +21,7 @@ from blobio.url import PathLike
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from blobio.blocking.compression import Compression
     from blobio.blocking.opening import BinaryMode, TextMode
     from blobio.config import Config
     from blobio.values import Body, PutResult
@@ -99,6 +100,7 @@ class Context:
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        compression: Compression | None = None,
     ) -> TextIO: ...
     @overload
     def BlobFile(
@@ -111,6 +113,8 @@ class Context:
         file_size: int | None = None,
         version: str | None = None,
         partial_writes_on_exc: bool = False,
+        *,
+        compression: Compression | None = None,
     ) -> BinaryIO: ...
     def BlobFile(
         self,
@@ -126,6 +130,7 @@ class Context:
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
+        compression: Compression | None = None,
     ) -> TextIO | BinaryIO:
         """Open a file, as the builtin `open` does.
 
@@ -154,6 +159,8 @@ class Context:
             encoding: For text; None for UTF-8.
             errors: For text, as in `open`.
             newline: For text, as in `open`.
+            compression: What the blob holds is compressed with `"gzip"`, `"bz2"`, `"xz"`, `"zstd"`
+                or `"lz4"`; `"infer"` looks at the end of its name; None takes bytes as they are.
 
         Returns:
             A text or binary file object. All but a local file that is read or appended to, which is
@@ -167,6 +174,8 @@ class Context:
                 close, somebody else wrote.
             AlreadyExists: On close in mode `x`.
             ConcurrentWrite: On close, the store refused this write because of another.
+            Unsupported: The compression needs a package that is not installed.
+            EOFError: On a read, compressed data end too early; `BlobError` if they are unsound.
 
         Requests: reading 1 HEAD on opening, then 1 GET a block; writing 1 PUT up to one part, else
         1 to start, 1 a part and 1 to publish; all on writing or closing, none on opening.
@@ -187,6 +196,7 @@ class Context:
             encoding=encoding,
             errors=errors,
             newline=newline,
+            compression=compression,
         )
         return cast("TextIO | BinaryIO", open_file(self._binding, mode, options))
 

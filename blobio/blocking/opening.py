@@ -12,6 +12,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, final
 
+from blobio.blocking.compression import CompressedWriter, compress, compression_of
 from blobio.blocking.file import BlobReader, BlobWriter
 from blobio.blocking.local import open_disk, open_local
 from blobio.blocking.staged import StagedWriter
@@ -59,6 +60,7 @@ class FileOptions:
     encoding: str | None = None
     errors: str | None = None
     newline: str | None = None
+    compression: str | None = None
 
     @property
     def condition(self) -> WriteMode:
@@ -103,6 +105,7 @@ def open_file(
     if not url.key or url.key.endswith("/"):
         message = f"open of {url}: this names a directory, not a blob"
         raise IsDirectory(message, url=url, operation="open")
+    compression = compression_of(str(url), options.compression)
     capabilities = context.capabilities(url)
     if options.mode != "r":
         _check_writable(url, options, capabilities)
@@ -114,6 +117,10 @@ def open_file(
         binary = _open_staged(context, url, options)
     else:
         binary = _open_writer(context, options)
+    if compression is not None:
+        direction: Literal["rb", "wb"] = "rb" if options.mode == "r" else "wb"
+        partial = options.partial_writes_on_exc
+        binary = compress(binary, compression, direction, partial_writes_on_exc=partial)
     return _as_text(binary, options) if options.is_text else binary
 
 
@@ -141,7 +148,7 @@ def _as_text(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrappe
     try:
         return _wrap(binary, options)
     except BaseException:  # an encoding that Python does not know, for one
-        if isinstance(binary, BlobWriter | StagedWriter):
+        if isinstance(binary, BlobWriter | StagedWriter | CompressedWriter):
             binary.abort()
         else:
             binary.close()
@@ -150,7 +157,7 @@ def _as_text(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrappe
 
 def _wrap(binary: io.BufferedIOBase, options: FileOptions) -> io.TextIOWrapper:
     encoding = options.encoding or "utf-8"
-    if isinstance(binary, BlobWriter | StagedWriter):
+    if isinstance(binary, BlobWriter | StagedWriter | CompressedWriter):
         return TextWriter(
             binary,
             encoding=encoding,

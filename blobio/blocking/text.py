@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 from blobio.blocking.file import leave
 
 if TYPE_CHECKING:
+    from blobio.blocking.compression import CompressedWriter
     from blobio.blocking.file import BlobWriter
     from blobio.blocking.staged import StagedWriter
 
@@ -33,7 +34,7 @@ class TextWriter(io.TextIOWrapper):
 
     def __init__(
         self,
-        writer: BlobWriter | StagedWriter,
+        writer: BlobWriter | StagedWriter | CompressedWriter,
         *,
         encoding: str,
         errors: str | None,

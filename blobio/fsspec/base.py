@@ -9,6 +9,8 @@ __all__ = ["AsyncFileSystem"]
 if TYPE_CHECKING:
     import asyncio
 
+    from blobio.url import BlobPathLike
+
     class AsyncFileSystem:
         """What `BlobFileSystem` inherits; its blocking verbs are made at run time, by name."""
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
         ) -> list[str]: ...
         def open(
             self,
-            path: str,
+            path: str | BlobPathLike,
             mode: str = "rb",
             block_size: int | None = None,
             cache_options: dict[str, Any] | None = None,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import fsspec.core
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-__all__ = ["CompressedFile", "ReadFile", "WriteFile"]
+__all__ = ["ReadFile", "WriteFile"]
 
 
 @final
@@ -241,95 +240,18 @@ class WriteFile(io.BufferedIOBase):
         """Leave it to the writer below, which publishes nothing and warns."""
 
 
-@final
-class CompressedFile(io.BufferedIOBase):
-    """A `WriteFile` behind a compressor: closed, and so published, together with it.
-
-    The compressors of the standard library leave the file below open, and fsspec forgets it there.
-
-    Args:
-        compressor: Writes into `file`.
-        file: The blob.
-    """
-
-    def __init__(self, compressor: IO[bytes], file: WriteFile) -> None:
-        self._compressor = compressor
-        self._file = file
-        self._position = 0
-
-    @property
-    def name(self) -> str:
-        """The path, as fsspec's own files have it."""
-        return self._file.name
-
-    @property
-    def version(self) -> str | None:
-        """As `WriteFile.version`."""
-        return self._file.version
-
-    @property
-    def closed(self) -> bool:
-        """Nothing more can be written."""
-        return self._file.closed
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, data: Buffer, /) -> int:
-        """Compress and write all of `data`."""
-        count = self._compressor.write(data)
-        self._position += count
-        return count
-
-    def tell(self) -> int:
-        """Return how many bytes were written, before compression."""
-        return self._position
-
-    def flush(self) -> None:
-        """Do nothing: bytes become visible all at once."""
-
-    def close(self) -> None:
-        """Write what the compressor still holds and publish. Idempotent."""
-        if self.closed:
-            return
-        try:
-            self._compressor.close()
-        except BaseException:
-            self.abort()
-            raise
-        self._file.close()
-
-    def abort(self) -> None:
-        """Publish nothing. Idempotent."""
-        self._file.discard()
-        with contextlib.suppress(ValueError):  # what it still holds has nowhere to go
-            self._compressor.close()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-        else:
-            self.abort()
-
-    def __del__(self) -> None:
-        """Leave it to the writer at the bottom, which publishes nothing and warns."""
-
-
 def _block_has_failed() -> bool:
     """Tell if this is the end of a `with fsspec.open(...)` block that has raised.
 
     `OpenFile.__exit__` closes its files without a word about the error it was given, so that every
     other file system publishes half a file; its arguments are looked up one frame further out.
     """
-    closing = sys._getframe(2)  # noqa: SLF001 - whoever called `close`
-    leaving = closing.f_back
-    if closing.f_code is not fsspec.core.OpenFile.close.__code__ or leaving is None:
+    own = sys._getframe().f_back  # noqa: SLF001 - that of `close`
+    closing = own and own.f_back  # None on a thread of C++, of pyarrow's for one
+    leaving = closing and closing.f_back
+    if closing is None or leaving is None:
+        return False
+    if closing.f_code is not fsspec.core.OpenFile.close.__code__:
         return False
     if leaving.f_code is not fsspec.core.OpenFile.__exit__.__code__:
         return False

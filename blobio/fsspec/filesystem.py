@@ -16,14 +16,16 @@ from fsspec.compression import compr
 from fsspec.core import get_compression
 from fsspec.utils import isfilelike
 
+from blobio.blocking.compression import CompressedWriter
 from blobio.blocking.opening import FileOptions, open_file
 from blobio.blocking.text import TextWriter
 from blobio.core import removing
 from blobio.errors import IsDirectory, NotDirectory, NotFound, Unsupported
 from blobio.fsspec import transfer
 from blobio.fsspec.asyncfile import AsyncFile
-from blobio.fsspec.files import CompressedFile, ReadFile, WriteFile
+from blobio.fsspec.files import ReadFile, WriteFile
 from blobio.fsspec.reading import ReadingFileSystem
+from blobio.url import BlobPathLike
 
 __all__ = ["BlobFileSystem"]
 
@@ -89,7 +91,7 @@ class BlobFileSystem(ReadingFileSystem):
 
     def open(
         self,
-        path: str,
+        path: str | BlobPathLike,
         mode: str = "rb",
         block_size: int | None = None,
         cache_options: dict[str, Any] | None = None,
@@ -99,7 +101,7 @@ class BlobFileSystem(ReadingFileSystem):
         """Open a file as the builtin `open` does; see `blobio.BlobFile` and fsspec's `open`.
 
         Args:
-            path: The blob.
+            path: The blob, as a `BlobPath` too.
             mode: `r`, `w`, `x` or `a`, with `b` or `t`. `x` looks for the blob at once and is
                 decided by the store on close.
             block_size: Bytes of one block of a sequential read.
@@ -237,11 +239,11 @@ class BlobFileSystem(ReadingFileSystem):
         self._binding.call(lambda core: core.set_mtime(url, now))
 
 
-def _compressed(file: WriteFile, compression: str) -> WriteFile | CompressedFile:
+def _compressed(file: WriteFile, compression: str) -> WriteFile | CompressedWriter:
     """Put a compressor in front of `file`; none if `"infer"` finds none in its name."""
     try:
         name = get_compression(file.path, compression)
-        return file if name is None else CompressedFile(compr[name](file, mode="w"), file)
+        return file if name is None else CompressedWriter(compr[name](file, mode="w"), file)
     except BaseException:
         file.discard()
         raise

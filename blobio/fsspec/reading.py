@@ -7,6 +7,7 @@ replaces; coroutines run on the loop of whoever awaits them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from blobio.fsspec.base import AsyncFileSystem
 from blobio.fsspec.entries import Entry, blob_entry, directory_entry, entry_of, parents
 from blobio.fsspec.options import to_config
 from blobio.fsspec.ranges import read_many, read_one
-from blobio.url import BlobUrl
+from blobio.url import BlobPathLike, BlobUrl
 
 __all__ = ["ReadingFileSystem", "missing"]
 
@@ -58,6 +59,13 @@ class ReadingFileSystem(AsyncFileSystem):
             weakref.WeakKeyDictionary()
         )
 
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        """Return the name of a path, or of each of a list; a `BlobPath` stands for its URL."""
+        return super()._strip_protocol(
+            path.__blobpath__() if isinstance(path, BlobPathLike) else path
+        )
+
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """Where the blocking verbs run; a fork has a loop of its own."""
@@ -79,6 +87,7 @@ class ReadingFileSystem(AsyncFileSystem):
         context = self._contexts.get(running)
         if context is None:
             context = self._contexts[running] = AsyncContext(self.config)
+            weakref.finalize(self, _close, weakref.ref(running), context).atexit = False
         return context
 
     def _url(self, path: str) -> str:
@@ -234,6 +243,14 @@ class ReadingFileSystem(AsyncFileSystem):
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the file system's own."""
+
+
+def _close(where: weakref.ref[asyncio.AbstractEventLoop], context: AsyncContext) -> None:
+    """Close the connections of another loop, if it still runs, on that loop."""
+    loop = where()
+    if loop is not None:
+        with contextlib.suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(lambda: loop.create_task(context.aclose()))
 
 
 def missing(path: str) -> BlobError:

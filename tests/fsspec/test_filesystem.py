@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import gc
 import multiprocessing
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +17,7 @@ import fsspec
 import pytest
 from fsspec.callbacks import Callback
 
+from blobio import BlobPath
 from blobio.errors import AlreadyExists, InvalidConfig, NotFound, Unsupported
 from blobio.fsspec import MemoryFileSystem, S3FileSystem, register, unregister
 from blobio.testing.emulators import S3Server
@@ -50,6 +55,18 @@ def test_info_tells_name_size_type_times_and_version(place: Place) -> None:
     assert place.fs.modified(place.at("d/a")) == info["LastModified"]
     assert place.fs.created(place.at("d/a")) <= datetime.now(UTC) + timedelta(minutes=5)
     assert place.fs.info(place.at("d"))["type"] == "directory"
+
+
+def test_blob_path_stands_for_its_url(make_place: Callable[[str], Place]) -> None:
+    place = make_place("moto")
+    path = BlobPath(f"s3://{place.at('a')}")
+
+    place.fs.pipe_file(path, b"x")
+    with place.fs.open(path) as file:
+        assert file.read() == b"x"
+
+    assert place.fs.info(path)["name"] == place.at("a")
+    assert place.fs.exists(path)
 
 
 def test_ukey_and_checksum_follow_the_content(place: Place) -> None:
@@ -262,6 +279,20 @@ def test_block_inside_a_handler_publishes(place: Place) -> None:
     assert place.fs.cat_file(place.at("a")) == b"new"
 
 
+def test_file_closed_by_a_thread_that_no_python_called_is_published() -> None:
+    """As the threads of pyarrow and duckdb do it: `close` is all there is on their stack."""
+    fs = MemoryFileSystem()
+    file = fs.open("b/foreign", "wb")
+    file.write(b"new")
+
+    _thread.start_new_thread(file.close, ())
+
+    give_up = time.monotonic() + 10
+    while not fs.exists("b/foreign"):
+        assert time.monotonic() < give_up
+    assert fs.cat_file("b/foreign") == b"new"
+
+
 def test_exclusive_file_is_decided_again_when_it_is_closed(place: Place) -> None:
     file = place.fs.open(place.at("a"), "xb")
     file.write(b"mine")
@@ -391,6 +422,28 @@ async def test_verbs_are_coroutines_on_the_loop_of_the_caller(moto: S3Server, pl
     await fs._rm(path)
     assert not await fs._exists(path)
     await fs.aclose()
+
+
+def test_file_system_of_another_loop_closes_when_it_is_dropped(
+    make_place: Callable[[str], Place],
+) -> None:
+    """zarr awaits it on a loop of its own, and drops it without a word."""
+    options = make_place("moto").options
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="blobio-test-loop")
+    thread.start()
+    fs = S3FileSystem(**options, asynchronous=True, skip_instance_cache=True)
+    asyncio.run_coroutine_threadsafe(fs._exists(f"{BUCKET}/none"), loop).result(10)
+    (context,) = fs._contexts.values()
+
+    del fs
+    gc.collect()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(10)
+
+    assert context.stores._shared is None
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
 
 
 def test_blocking_verbs_work_inside_a_running_loop() -> None:

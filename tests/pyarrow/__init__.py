@@ -1,0 +1,1 @@
+"""blobio as a file system of pyarrow, over every kind of store."""
