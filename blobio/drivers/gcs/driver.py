@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from blobio.drivers.base import GetResult, Upload
-from blobio.drivers.gcs import copying, deleting, listing, reading, removing, sequential, writing
+from blobio.drivers.gcs import (
+    copying,
+    deleting,
+    listing,
+    reading,
+    removing,
+    sequential,
+    versions,
+    writing,
+)
 from blobio.drivers.gcs.addressing import locate
 from blobio.drivers.gcs.auth import GoogleSigner, check_privacy
 from blobio.drivers.gcs.bucket import Bucket
@@ -17,6 +26,7 @@ from blobio.drivers.gcs.signing import MAX_EXPIRES_S, Draft
 from blobio.drivers.gcs.upload import ComposedUpload
 from blobio.drivers.gcs.wire import Wire
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.errors import InvalidConfig, IsDirectory, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
@@ -173,6 +183,15 @@ class GcsDriver:
         )
         signature = await self._signer.sign_bytes(draft.string_to_sign.encode())
         return SignedUrl(url=draft.url(signature), expires_at=float(now + int(expires_s)))
+
+    async def list_versions(self, prefix: str, token: str | None) -> VersionPage:
+        """List one page of generations: 1 GET; see `blobio.drivers.versions`."""
+        hidden = self._config.component_prefix
+        return await versions.list_versions(self._bucket, prefix, token, hidden)
+
+    async def delete_versions(self, wanted: Sequence[BlobVersion]) -> Sequence[DeleteResult]:
+        """Delete generations for good: 1 DELETE each; see `blobio.drivers.versions`."""
+        return await versions.delete_versions(self._bucket, wanted)
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""
