@@ -57,7 +57,11 @@ def size_bytes(text: str) -> int:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add what every command takes."""
-    group = parser.add_argument_group("options of all commands")
+    _add_saying(parser.add_argument_group("options of all commands: what is said"))
+    _add_doing(parser.add_argument_group("options of all commands: how it is done"))
+
+
+def _add_saying(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--json", action="store_true", help="print records as lines of JSON")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors and results only")
     group.add_argument(
@@ -86,6 +90,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--progress", action="store_true", help="draw progress on stderr though it is no terminal"
     )
+
+
+def _add_doing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--fail-fast", action="store_true", help="begin nothing after the first failure; exit 1"
     )

@@ -12,6 +12,7 @@ from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import has_wildcards
 from blobio.cli.output import Output, human_size, timestamp
 from blobio.cli.session import Session, iterate
+from blobio.cli.versions import list_versions
 from blobio.core.globbing import scan_glob
 from blobio.core.listing import is_file, pages, scan
 from blobio.core.metadata import to_stat
@@ -41,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--long", action="store_true", help="size, time and name")
     parser.add_argument("-R", "--recursive", action="store_true", help="all that is below")
     parser.add_argument("-H", "--human", action="store_true", help="sizes as 1.5 MiB, with -l")
+    parser.add_argument(
+        "--versions", action="store_true", help="all versions of a blob, or of all below"
+    )
     parser.add_argument("--absolute", action="store_true", help="print full URLs and paths")
     parser.add_argument(
         "--sort", choices=("name", "size", "mtime"), help="sort; holds the whole listing in memory"
@@ -50,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """List what was asked for; a name that is not there does not keep others from being listed."""
+    if args.versions:
+        return await list_versions(args, session)
     async for word in session.until_failure(iterate(args.urls)):
         try:
             await _list(word, args, session)

@@ -12,6 +12,7 @@ from typing import Final
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.options import add_selection, positive
+from blobio.cli.purging import purge
 from blobio.cli.removals import remove, report
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
@@ -37,6 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-delete", type=positive, metavar="N", help="remove nothing if it would be more than N"
     )
     parser.add_argument(
+        "--versions", action="store_true", help="remove all versions for good, and markers"
+    )
+    parser.add_argument(
         "--whole-bucket", action="store_true", help="let -r take a bucket or container as a whole"
     )
     add_selection(parser)
@@ -54,12 +58,15 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
             "--max-delete N to remove nothing if there are more"
         )
         raise Stop(Exit.REFUSED, message)
+    if args.versions:
+        asks = several and not (args.yes or args.max_delete or args.dry_run)
+        return await purge(args, session, _ask_above if asks else None)
     found = await _find(sources, args.urls, args.max_delete)
     if args.max_delete and len(found) > args.max_delete:
         message = f"more than {args.max_delete} would be removed (--max-delete); nothing was"
         raise Stop(Exit.REFUSED, message)
-    if several and len(found) > _ASK_ABOVE and not (args.yes or args.max_delete or args.dry_run):
-        await _ask(len(found))
+    if several and not (args.yes or args.max_delete or args.dry_run):
+        await _ask_above(len(found))
     if args.dry_run:
         for each in found:
             report(str(each.end.url), "planned", session)
@@ -107,7 +114,9 @@ def _may_ask(session: Session) -> bool:
     return session.may_ask and sys.stdin.isatty()
 
 
-async def _ask(count: int) -> None:
+async def _ask_above(count: int) -> None:
+    if count <= _ASK_ABOVE:
+        return
     answer = await asyncio.to_thread(input, f"remove {count} blobs? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise Stop(Exit.REFUSED, "nothing was removed")

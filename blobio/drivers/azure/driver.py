@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, final
 
-from blobio.drivers.azure import deleting, listing, patching, reading, upload, writing
+from blobio.drivers.azure import (
+    deleting,
+    listing,
+    patching,
+    reading,
+    upload,
+    versions,
+    writing,
+)
 from blobio.drivers.azure.auth import AzureSigner
 from blobio.drivers.azure.container import Container
 from blobio.drivers.azure.copying import Copy, CopyLimits, Source
@@ -21,6 +29,7 @@ from blobio.drivers.azure.wire import MAX_BLOCKS
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.drivers.window import for_each
 from blobio.errors import (
     InvalidConfig,
@@ -226,6 +235,14 @@ class AzureDriver:
     async def credential_source(self) -> str:
         """See `blobio.drivers.describing.Describes`."""
         return await self._container.signer.source()
+
+    async def list_versions(self, prefix: str, token: str | None) -> VersionPage:
+        """List one page of versions: 1 GET; see `blobio.drivers.versions`."""
+        return await versions.list_versions(self._container, prefix, token)
+
+    async def delete_versions(self, wanted: Sequence[BlobVersion]) -> Sequence[DeleteResult]:
+        """Delete versions for good: 1 to 3 DELETEs each; see `blobio.drivers.versions`."""
+        return await versions.delete_versions(self._container, wanted)
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

@@ -8,7 +8,16 @@ from typing import Final, final
 
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.describing import Whereabouts
-from blobio.drivers.gcs import copying, deleting, listing, reading, removing, sequential, writing
+from blobio.drivers.gcs import (
+    copying,
+    deleting,
+    listing,
+    reading,
+    removing,
+    sequential,
+    versions,
+    writing,
+)
 from blobio.drivers.gcs.addressing import locate
 from blobio.drivers.gcs.auth import GoogleSigner, check_privacy
 from blobio.drivers.gcs.bucket import Bucket
@@ -18,6 +27,7 @@ from blobio.drivers.gcs.signing import MAX_EXPIRES_S, Draft
 from blobio.drivers.gcs.upload import ComposedUpload
 from blobio.drivers.gcs.wire import Wire
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.errors import InvalidConfig, IsDirectory, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
@@ -183,6 +193,15 @@ class GcsDriver:
     async def credential_source(self) -> str:
         """See `blobio.drivers.describing.Describes`."""
         return await self._signer.source()
+
+    async def list_versions(self, prefix: str, token: str | None) -> VersionPage:
+        """List one page of generations: 1 GET; see `blobio.drivers.versions`."""
+        hidden = self._config.component_prefix
+        return await versions.list_versions(self._bucket, prefix, token, hidden)
+
+    async def delete_versions(self, wanted: Sequence[BlobVersion]) -> Sequence[DeleteResult]:
+        """Delete generations for good: 1 DELETE each; see `blobio.drivers.versions`."""
+        return await versions.delete_versions(self._bucket, wanted)
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

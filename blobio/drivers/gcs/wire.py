@@ -236,6 +236,11 @@ class Wire:
             "DELETE", self.endpoint.object_url(key, query_string(pairs)), "delete", key
         )
 
+    def delete_generation(self, key: str, generation: str) -> Request:
+        """objects.delete of one generation, the current one or an old one, for good."""
+        url = self.endpoint.object_url(key, query_string([("generation", generation)]))
+        return self._request("DELETE", url, "delete", key)
+
     def page(self, prefix: str, query: str) -> Request:
         """objects.list."""
         return self._request("GET", self.endpoint.list_url(query), "list", prefix)

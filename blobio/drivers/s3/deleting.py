@@ -13,7 +13,7 @@ from blobio.drivers.s3.headers import content_md5
 from blobio.transport.message import Request, Response
 from blobio.values import DeleteResult
 
-__all__ = ["BATCH", "batch_request", "fits_batch", "parse_batch"]
+__all__ = ["BATCH", "batch_request", "failures_of", "fits_batch", "parse_batch"]
 
 BATCH: Final = 1000
 
@@ -27,16 +27,28 @@ def fits_batch(key: str) -> bool:
 
 
 def batch_request(
-    endpoint: Endpoint, config: S3Config, keys: Sequence[str], subject: str
+    endpoint: Endpoint,
+    config: S3Config,
+    keys: Sequence[str],
+    subject: str,
+    versions: Sequence[str] = (),
 ) -> Request:
     """DeleteObjects, quiet: the reply names only the keys that were not deleted.
+
+    With `versions`, one for each key, these are deleted for good.
 
     It needs a checksum of its body. Content-MD5 is the one that every store takes, so it is sent
     whatever `S3Config.checksums` says.
     """
     for key in keys:
         quote_key(key)  # refuses what cannot be a key
-    names = "".join([f"<Object><Key>{markup.escape(key)}</Key></Object>" for key in keys])
+    ids = [_version_element(each) for each in versions] or [""] * len(keys)
+    names = "".join(
+        [
+            f"<Object><Key>{markup.escape(key)}</Key>{version}</Object>"
+            for key, version in zip(keys, ids, strict=True)
+        ]
+    )
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -55,6 +67,10 @@ def batch_request(
     )
 
 
+def _version_element(version: str) -> str:
+    return f"<VersionId>{markup.escape(version)}</VersionId>" if version else ""
+
+
 def parse_batch(response: Response, keys: Sequence[str], bucket: str) -> list[DeleteResult]:
     """Return what became of each key, in order.
 
@@ -62,21 +78,7 @@ def parse_batch(response: Response, keys: Sequence[str], bucket: str) -> list[De
         RequestFailed: The reply is no DeleteResult, or speaks of a key that was not asked for.
     """
     subject = f"s3://{bucket}/"
-    root = markup.parse(response.body, "DeleteResult", subject)
-    failures: dict[str, Response] = {}
-    for element in markup.children(root, "Error"):
-        code = markup.child(element, "Code") or "InternalError"
-        detail = markup.child(element, "Message") or ""
-        body = (
-            f"<Code>{markup.escape(code)}</Code><Message>{markup.escape(detail)}</Message>".encode()
-        )
-        failures[markup.child(element, "Key") or ""] = Response(
-            status=_STATUS_OF.get(code, 400),
-            headers=response.headers,
-            body=body,
-            attempts=response.attempts,
-            ambiguous=response.ambiguous,
-        )
+    failures = {key: failure for (key, _), failure in failures_of(response, subject).items()}
     unknown = failures.keys() - set(keys)
     if unknown:
         failure = failures[min(unknown)]
@@ -90,3 +92,28 @@ def parse_batch(response: Response, keys: Sequence[str], bucket: str) -> list[De
         )
         for key in keys
     ]
+
+
+def failures_of(response: Response, subject: str) -> dict[tuple[str, str], Response]:
+    """Return what went wrong, by key and version ("" if none was named), as replies of their own.
+
+    Raises:
+        RequestFailed: The reply is no DeleteResult.
+    """
+    root = markup.parse(response.body, "DeleteResult", subject)
+    failures: dict[tuple[str, str], Response] = {}
+    for element in markup.children(root, "Error"):
+        code = markup.child(element, "Code") or "InternalError"
+        detail = markup.child(element, "Message") or ""
+        body = (
+            f"<Code>{markup.escape(code)}</Code><Message>{markup.escape(detail)}</Message>".encode()
+        )
+        named = (markup.child(element, "Key") or "", markup.child(element, "VersionId") or "")
+        failures[named] = Response(
+            status=_STATUS_OF.get(code, 400),
+            headers=response.headers,
+            body=body,
+            attempts=response.attempts,
+            ambiguous=response.ambiguous,
+        )
+    return failures

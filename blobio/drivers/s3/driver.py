@@ -9,7 +9,16 @@ from blobio.config import S3Config
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
-from blobio.drivers.s3 import copying, deleting, headers, listing, reading, upload, writing
+from blobio.drivers.s3 import (
+    copying,
+    deleting,
+    headers,
+    listing,
+    reading,
+    upload,
+    versions,
+    writing,
+)
 from blobio.drivers.s3.auth import S3Signer
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.copying import CopyLimits, Source
@@ -17,6 +26,7 @@ from blobio.drivers.s3.errors import error_for, raise_for
 from blobio.drivers.s3.judge import judge
 from blobio.drivers.s3.sigv4 import MAX_PRESIGNED_S
 from blobio.drivers.s3.wire import Wire
+from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, InvalidConfig, IsDirectory, NotFound, Unsupported
 from blobio.transport.message import Request
@@ -199,6 +209,14 @@ class S3Driver:
     async def credential_source(self) -> str:
         """See `blobio.drivers.describing.Describes`."""
         return await self._bucket.signer.source()
+
+    async def list_versions(self, prefix: str, token: str | None) -> VersionPage:
+        """List one page of versions: 1 GET; see `blobio.drivers.versions`."""
+        return await versions.list_versions(self._bucket, prefix, token)
+
+    async def delete_versions(self, wanted: Sequence[BlobVersion]) -> Sequence[DeleteResult]:
+        """Delete versions for good: 1 POST; see `blobio.drivers.versions`."""
+        return await versions.delete_versions(self._bucket, wanted)
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""
