@@ -12,6 +12,7 @@ commands that this is about.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import sys
@@ -56,22 +57,22 @@ class Output:
         operation: The name of the command.
         as_json: Print objects instead of text.
         quiet: Print neither the lines of what was done nor notes; errors and listings remain.
-        line: The number of the line that the command stands in, in a file of commands.
     """
 
-    def __init__(
-        self,
-        operation: str,
-        *,
-        as_json: bool = False,
-        quiet: bool = False,
-        line: int | None = None,
-    ) -> None:
+    def __init__(self, operation: str, *, as_json: bool = False, quiet: bool = False) -> None:
         self._operation = operation
-        self._place = {} if line is None else {"line": line}
-        self._prefix = f"blobio {operation}: {'' if line is None else f'line {line}: '}"
+        self._heading = f"blobio {operation}:"
+        self._place: dict[str, int] = {}
         self._as_json = as_json
         self._quiet = quiet
+
+    def for_line(self, line: int, operation: str) -> Output:
+        """Return one that prints as this one does, for the command in a line of a file of them."""
+        own = copy.copy(self)
+        own._operation = operation  # noqa: SLF001 - one of us
+        own._heading = f"blobio {operation}: line {line}:"  # noqa: SLF001
+        own._place = {"line": line}  # noqa: SLF001
+        return own
 
     def record(self, kind: Kind, /, *lines: str, **fields: Value) -> None:
         """Print one record to stdout: `fields` with `--json`, else these lines, if any.
@@ -93,12 +94,12 @@ class Output:
         if self._as_json:
             self.record("error", status="failed", reason=reason, **fields)
         else:
-            self._say(f"{self._prefix}{plain(reason)}")
+            self._say(f"{self._heading} {plain(reason)}")
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no result, unless that is unwanted."""
         if not self._quiet:
-            self._say(f"{self._prefix}{plain(text)}")
+            self._say(f"{self._heading} {plain(text)}")
 
     @staticmethod
     def raw(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar, final
 
@@ -31,20 +32,22 @@ class Session:
     """
 
     def __init__(
-        self,
-        context: AsyncContext,
-        output: Output,
-        progress: Progress,
-        *,
-        jobs: int,
-        may_ask: bool = True,
+        self, context: AsyncContext, output: Output, progress: Progress, *, jobs: int
     ) -> None:
         self.context = context
         self.progress = progress
         self.output = output
         self.account: Account = Account()
         self.jobs = jobs
-        self.may_ask = may_ask
+        self.may_ask: bool = True
+
+    def for_line(self, line: int, operation: str) -> Session:
+        """Return one for the command in a line of a file of them, with an account of its own."""
+        own = copy.copy(self)
+        own.output = self.output.for_line(line, operation)
+        own.account = Account()
+        own.may_ask = False
+        return own
 
     def fail(self, error: BaseException, **fields: Value) -> None:
         """Report an item that failed; the command goes on."""
