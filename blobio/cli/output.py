@@ -12,6 +12,7 @@ commands that this is about · `stores` and `concurrency` what `stats` tells.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -74,24 +75,25 @@ class Output:
         as_json: Print objects instead of text.
         quiet: Print neither the lines of what was done nor notes; errors and listings remain.
         color: Colour what is said on stderr. Results never have colours.
-        line: The number of the line that the command stands in, in a file of commands.
     """
 
     def __init__(
-        self,
-        operation: str,
-        *,
-        as_json: bool = False,
-        quiet: bool = False,
-        color: bool = False,
-        line: int | None = None,
+        self, operation: str, *, as_json: bool = False, quiet: bool = False, color: bool = False
     ) -> None:
         self._operation = operation
-        self._place = {} if line is None else {"line": line}
-        self._line = "" if line is None else f" line {line}:"
+        self._line = ""
+        self._place: dict[str, int] = {}
         self._as_json = as_json
         self._quiet = quiet
         self._color = color
+
+    def for_line(self, line: int, operation: str) -> Output:
+        """Return one that prints as this one does, for the command in a line of a file of them."""
+        own = copy.copy(self)
+        own._operation = operation  # noqa: SLF001 - one of us
+        own._line = f" line {line}:"  # noqa: SLF001
+        own._place = {"line": line}  # noqa: SLF001
+        return own
 
     def record(self, kind: Kind, /, *lines: str, **fields: Value) -> None:
         """Print one record to stdout: `fields` with `--json`, else these lines, if any.

@@ -19,7 +19,6 @@ from typing import Final, NoReturn, final
 from blobio.cli import options
 from blobio.cli.app import COMMANDS, load, parser_of
 from blobio.cli.exits import Exit, Stop
-from blobio.cli.output import Output, wants_color
 from blobio.cli.removals import is_exact, remove_exact
 from blobio.cli.session import Session
 from blobio.core.flow import unordered_map
@@ -181,7 +180,7 @@ class Script:
             if "-" in (*getattr(args, "sources", ()), getattr(args, "target", None)):
                 raise Stop(Exit.USAGE, "stdin and stdout are not for a line of a file of commands")
         except (Stop, ValueError) as error:
-            self._fail(self._line_session(number, name), error)
+            self._fail(self._session.for_line(number, name), error)
             return None
         return _Line(number, name, args)
 
@@ -202,7 +201,7 @@ class Script:
                 self._idle.set()
 
     async def _run(self, line: _Line) -> None:
-        session = self._line_session(line.number, line.name)
+        session = self._session.for_line(line.number, line.name)
         try:
             code = await load(line.name).run(line.args, session)
         except (BlobError, Stop, OSError) as error:
@@ -213,31 +212,13 @@ class Script:
             self._failed += code is not Exit.DONE
 
     async def _remove(self, lines: list[_Line]) -> None:
-        asked = [(line.args, self._line_session(line.number, line.name)) for line in lines]
+        asked = [(line.args, self._session.for_line(line.number, line.name)) for line in lines]
         await remove_exact(asked, self._session)
         self._failed += sum(session.account.code is not Exit.DONE for _, session in asked)
 
     def _fail(self, session: Session, error: BaseException) -> None:
         session.fail(error)
         self._failed += 1
-
-    def _line_session(self, number: int, name: str) -> Session:
-        args, whole = self._args, self._session
-        output = Output(
-            name,
-            as_json=args.json,
-            quiet=args.quiet,
-            color=wants_color(args.color),
-            line=number,
-        )
-        return Session(
-            whole.context,
-            output,
-            whole.progress,
-            jobs=whole.jobs,
-            fail_fast=whole.fail_fast,
-            may_ask=False,
-        )
 
 
 def _name(word: str) -> str:

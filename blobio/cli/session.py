@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -46,7 +47,6 @@ class Session:
         *,
         jobs: int,
         fail_fast: bool = False,
-        may_ask: bool = True,
     ) -> None:
         self.context = context
         self.progress = progress
@@ -54,7 +54,15 @@ class Session:
         self.account: Account = Account()
         self.jobs = jobs
         self.fail_fast = fail_fast
-        self.may_ask = may_ask
+        self.may_ask: bool = True
+
+    def for_line(self, line: int, operation: str) -> Session:
+        """Return one for the command in a line of a file of them, with an account of its own."""
+        own = copy.copy(self)
+        own.output = self.output.for_line(line, operation)
+        own.account = Account()
+        own.may_ask = False
+        return own
 
     def fail(self, error: BaseException, **fields: Value) -> None:
         """Report an item that failed; the command goes on."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +17,8 @@ from blobio.cli.commands import stat
 from blobio.cli.exits import Exit
 from blobio.cli.scripts import numbered, words_of
 from blobio.cli.session import Session
+from blobio.config import Config
+from blobio.transport.observe import Event
 from tests.cli.conftest import STORES, Run, make_tree
 
 Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
@@ -240,16 +242,17 @@ def test_lines_of_rm_become_batches(run: Run, root: str) -> None:
 
 
 @moto_only
-def test_a_batch_is_one_request(run: Run, root: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_batch_is_one_request(run: Run, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make_tree()
     run("cp", "-r", "d/", root)
-    caplog.set_level(logging.DEBUG, "blobio.transport")
+    events: list[Event] = []
+    config = replace(Config.from_env(), on_event=events.append)
+    monkeypatch.setattr(Config, "from_env", lambda: config)
 
     ran = run("run", script(f"rm {root}a.txt", f"rm {root}b.csv", f"rm {root}sub/c.txt"))
 
     assert ran.code == 0
-    deletes = [text for text in caplog.messages if "(delete)" in text]
-    assert [text.split()[0] for text in deletes] == ["POST"]
+    assert [event.method for event in events if event.operation == "delete"] == ["POST"]
 
 
 @local
