@@ -16,6 +16,7 @@ from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import names_directory
 from blobio.cli.options import add_selection
 from blobio.cli.output import Value
+from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
 from blobio.core.copying import End, Means
@@ -41,6 +42,7 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metadata", action="append", default=[], metavar="NAME=VALUE", help="set besides"
     )
+    add_resuming(parser)
     conditions = parser.add_argument_group("conditions").add_mutually_exclusive_group()
     conditions.add_argument(
         "--if-absent", action="store_true", help="only where nothing is; else exit 6"
@@ -79,6 +81,7 @@ class Copier:
     def __init__(self, args: argparse.Namespace, session: Session) -> None:
         self._args = args
         self._session = session
+        self._means = means_of(args, session)
         self._sources = Sources(session, args)
         self._metadata = _metadata(args.metadata)
         self._taken: dict[str, str] = {}  # relative name -> source, with --flatten
@@ -194,7 +197,7 @@ class Copier:
                 status = "planned"
             else:
                 with progress.item(str(placement.source.url), placement.meta.size) as moved:
-                    await transfer(placement, replace(self._session.context.means, moved=moved))
+                    await transfer(placement, replace(self._means, moved=moved))
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)

@@ -20,9 +20,11 @@ from typing import final
 from blobio.config import Config
 from blobio.core.digest import CopyCheck, md5
 from blobio.core.flow import ByteBudget, Reservation, ordered_map
+from blobio.core.journal import Journals
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
 from blobio.core.renaming import rename, taken
+from blobio.core.resuming import Transfer, resumable_copy
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
@@ -88,12 +90,15 @@ class Means:
         budget: Bounds the bytes in flight.
         uploads: Where a writer is entered while it has parts that may have to be taken back.
         moved: Told of the bytes that pass through here, as they come; for a display of progress.
+        journals: Where streamed copies in parts are written down, so that another process can go on
+            with one that is interrupted; None to take back what is unfinished.
     """
 
     config: Config
     budget: ByteBudget
     uploads: set[PartWriter] = field(default_factory=set)
     moved: Callable[[int], None] | None = None
+    journals: Journals | None = None
 
 
 class Way(Enum):
@@ -217,6 +222,13 @@ async def _stream(
             body = await exits.enter_async_context(got)
             meta = body.meta
         options = _with_source(options, meta, target.driver)
+        check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
+        if means.journals is not None and small is None and body is None:
+            ends = (source.driver, source.url, meta, target.driver, target.url)
+            transfer = Transfer(*ends, options, config, share)
+            result = await resumable_copy(transfer, means.journals, check, means.moved)
+            if result is not None:
+                return _copied(result, check, want_md5=want_md5)
         writer = PartWriter(
             target.driver, target.url, options, config.write, share, uploads=means.uploads
         )
@@ -230,12 +242,15 @@ async def _stream(
                 source.driver, source.url, config.read, size=meta.size, version=meta.version
             )
             blocks = _blocks(reader, meta.size, part, config.read.window, share)
-        check = CopyCheck(source.url, meta, target.url, want_md5=want_md5)
         try:
             result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)
         except BaseException:
             await writer.abort()
             raise
+    return _copied(result, check, want_md5=want_md5)
+
+
+def _copied(result: PutResult, check: CopyCheck, *, want_md5: bool) -> Copied:
     check.confirm_written(result)
     return Copied(check.md5 if want_md5 else None, result.version)
 

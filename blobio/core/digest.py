@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias, final, get_args
 
-from blobio.checksum import Crc32c
+from blobio.checksum import Crc32c, combine
 from blobio.config import ReadConfig
 from blobio.core.reader import RangeReader, blocks
 from blobio.drivers.base import Driver
@@ -144,6 +144,16 @@ class CopyCheck:
     def md5(self) -> str | None:
         """Hex MD5 of the bytes so far, or None if it is not computed."""
         return None if self._md5 is None else self._md5.hexdigest()
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether `update` needs all bytes: an MD5 cannot be put together, as a CRC32C can."""
+        return self._md5 is not None
+
+    def skip(self, size: int, crc32c: int) -> None:
+        """Count in the `size` bytes that follow those before, by their CRC32C alone."""
+        self._size += size
+        self._crc.value = combine(self._crc.value, crc32c, size)
 
     async def update(self, data: Body) -> None:
         """Count in the bytes that follow those before."""

@@ -1,0 +1,77 @@
+"""Interrupt a transfer in the middle, at a request that a test names; count what is sent then.
+
+With `--max-memory` of one part the parts go out one at a time, each once the one before it is in
+the journal: at the request for the fourth part three are done, whatever the machine is up to.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias, final
+
+from blobio.testing.faultproxy import FaultProxy, Forward, Rule
+from blobio.testing.scripted import End, Received, Reply
+
+__all__ = ["DATA", "MIB", "ONE_BY_ONE", "PART", "PARTS", "Start", "Striker", "interrupt"]
+
+Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
+
+MIB: Final = 1 << 20
+PART: Final = 5 * MIB
+PARTS: Final = 5
+DATA: Final = random.Random(5).randbytes((PARTS - 1) * PART + 12_345)
+ONE_BY_ONE: Final = ("--part-size", str(PART), "--max-memory", str(PART))
+
+_LIMIT_S: Final = 30
+
+
+@final
+class Striker:
+    """A fault for a proxy: the client gets a signal while its request waits for an answer."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._number = number
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known = threading.Event()
+
+    def aim(self, process: subprocess.Popen[bytes]) -> None:
+        """Say who is meant."""
+        self._process = process
+        self._known.set()
+
+    def act(self, request: Received, forward: Forward) -> Reply:
+        """See `Action`."""
+        del request, forward
+        self._known.wait(timeout=_LIMIT_S)
+        if self._process is not None:
+            self._process.send_signal(self._number)
+        return Reply(silent=True, end=End.STALL)
+
+
+def interrupt(
+    start: Start, proxy: FaultProxy, number: signal.Signals, at: tuple[str, str], *words: str
+) -> int:
+    """Run a command that is struck at its first request of that method and path.
+
+    Returns:
+        The exit code.
+    """
+    striker = Striker(number)
+    method, path = at
+    proxy.add(Rule(striker.act, method=method, path=path, times=1))
+    with start(*words) as process:
+        striker.aim(process)
+        _, err = process.communicate(timeout=_LIMIT_S)
+    assert b"Traceback" not in err, err.decode()
+    proxy.clear()
+    return process.returncode
+
+
+def journals() -> list[Path]:
+    """Return the journals that are there."""
+    return sorted(Path("../state").glob("*.json"))
