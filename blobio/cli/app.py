@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "sync": "make one tree like another",
     "diff": "compare two trees",
     "hash": "print checksums, or verify them",
+    "gc": "list what unfinished writes left behind, or remove it",
     "sign": "make a URL that works without credentials",
 }
 

@@ -186,6 +186,17 @@ class Slot:
                     os.unlink(self.path + _LOCK)
             os.close(lock)
 
+    def is_held(self) -> bool:
+        """Tell whether a process is at this transfer."""
+        try:
+            lock = _lock(self.path + _LOCK, make=False)
+        except OSError:
+            return False
+        if lock is None:
+            return True
+        os.close(lock)
+        return False
+
     def written_at(self) -> float:
         """Return when the journal was last written, in seconds since the epoch; 0 if it is gone."""
         try:
@@ -227,10 +238,11 @@ class Slot:
             os.unlink(self.name)
 
 
-def _lock(path: str) -> int | None:
+def _lock(path: str, *, make: bool = True) -> int | None:
     """Return a descriptor that holds the lock; None if somebody else holds it."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+        handle = os.open(path, flags, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before may have removed it meanwhile: then another file is the lock.

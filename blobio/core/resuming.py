@@ -3,7 +3,8 @@
 The parts all have one size. Each that the destination's store confirms is written down, with its
 CRC32C; a failure or Ctrl-C leaves the upload open and the journal in place. The next transfer of
 the same pair asks the store what it still has, and sends only the rest. What it does not send it
-does not read either, unless the source's store vouches for nothing but an MD5.
+does not read either; unless the source's store vouches for nothing but an MD5, which cannot be put
+together: then it is read again, from the destination if that is a disk, else from the source.
 
 Nothing is published that was not compared with the source's checksum: that of the whole is put
 together from those of the parts, whichever process sent them. The source is pinned to the version
@@ -28,7 +29,7 @@ from blobio.core.journal import Journal, Journals, Slot, described
 from blobio.core.reader import RangeReader
 from blobio.core.writer import part_size
 from blobio.drivers.base import Driver
-from blobio.drivers.resumable import Resumable, ResumableUpload, SentPart
+from blobio.drivers.resumable import Resumable, ResumableUpload, Resumed, SentPart
 from blobio.errors import (
     AlreadyExists,
     BlobError,
@@ -40,7 +41,7 @@ from blobio.errors import (
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta, Body, PutOptions, PutResult
 
-__all__ = ["Transfer", "resumable_copy"]
+__all__ = ["Transfer", "resumable_copy", "take_back"]
 
 _IN_VAIN = (AlreadyExists, Conflict, ChecksumMismatch, UploadLost)
 """After these, going on with the same upload can only fail again."""
@@ -133,9 +134,26 @@ async def resumable_copy(
             upload = await target.begin_resumable(transfer.target_url.key, transfer.options)
             if upload is None:
                 return None
-            run = _Run(transfer, slot, upload, transfer.journal(upload), frozenset())
+            run = _Run(transfer, slot, upload, transfer.journal(upload), Resumed(upload))
             slot.save(run.journal)  # before anything else can happen
         return await run.finish(check, moved)
+
+
+async def take_back(slot: Slot, target: Driver, url: BlobUrl) -> None:
+    """Give up a transfer: take back what its destination's store has, and remove its journal.
+
+    Raises:
+        ConcurrentWrite: A process is at it.
+        BlobError: What is at the store could not be taken back; the journal stays.
+    """
+    with slot.held(url):
+        journal = await asyncio.to_thread(slot.load)
+        if journal is not None and isinstance(target, Resumable):
+            with contextlib.suppress(UploadLost):
+                found = await target.resume_upload(url.key, PutOptions(), journal.state, {})
+                if found.upload is not None:
+                    await found.upload.abort()
+        slot.remove()
 
 
 async def _resumed(
@@ -163,7 +181,7 @@ async def _resumed(
         if found.upload is not None and is_same:
             kept = {index: part for index, part in parts.items() if index in found.parts}
             journal = replace(journal, parts=kept)
-            return _Run(transfer, slot, found.upload, journal, found.parts)
+            return _Run(transfer, slot, found.upload, journal, found)
         if found.upload is not None:
             await found.upload.abort()
     except UploadLost:
@@ -182,13 +200,13 @@ class _Run:
         slot: Slot,
         upload: ResumableUpload,
         journal: Journal,
-        done: frozenset[int],
+        found: Resumed,
     ) -> None:
         self.journal = journal
         self._transfer = transfer
         self._slot = slot
         self._upload = upload
-        self._done = done
+        self._done = found.parts
         self._parts = dict(journal.parts)
         self._is_saved = True
         self._saving = asyncio.Lock()
@@ -199,6 +217,7 @@ class _Run:
             size=transfer.meta.size,
             version=transfer.meta.version,
         )
+        self._read_back = found.read_back or self._reader.read
 
     async def finish(self, check: CopyCheck, moved: Callable[[int], None] | None) -> PutResult:
         """Send what is left, compare the whole, and publish."""
@@ -231,10 +250,11 @@ class _Run:
             if known is not None and not check.needs_bytes:
                 return known, None
             start = index * step
-            await share.reserve(min(step, size - start))
-            body = await self._reader.read(start, start + step)
+            stop = min(start + step, size)
+            await share.reserve(stop - start)
             if known is not None:
-                return known, body
+                return known, await self._read_back(start, stop)
+            body = await self._reader.read(start, stop)
             return await self._send(index, start, body), body
 
         count = -(-size // step)

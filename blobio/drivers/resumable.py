@@ -10,7 +10,7 @@ recorded here and the store still holds it, of that size and, where it tells, wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
@@ -60,11 +60,14 @@ class Resumed:
         upload: Goes on where the other one stopped; None if it was published meanwhile.
         parts: Indexes of the recorded parts that the store has, and that need not be sent again.
         published: What the other one left behind if it was published after all.
+        read_back: Reads the bytes from `start` to `stop` of parts that are done, where they can be
+            had again; None where the store shows them to nobody.
     """
 
     upload: ResumableUpload | None
     parts: frozenset[int] = frozenset()
     published: PutResult | None = None
+    read_back: Callable[[int, int], Awaitable[bytes]] | None = None
 
 
 @runtime_checkable

@@ -11,18 +11,18 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, final
 
 from blobio.testing.faultproxy import FaultProxy, Forward, Rule
 from blobio.testing.scripted import End, Received, Reply
 
-__all__ = ["DATA", "MIB", "ONE_BY_ONE", "PART", "PARTS", "Start", "Striker", "interrupt"]
+__all__ = ["DATA", "ONE_BY_ONE", "PART", "PARTS", "At", "Start", "Striker", "interrupt", "journals"]
 
 Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
 
-MIB: Final = 1 << 20
-PART: Final = 5 * MIB
+PART: Final = 5 << 20
 PARTS: Final = 5
 DATA: Final = random.Random(5).randbytes((PARTS - 1) * PART + 12_345)
 ONE_BY_ONE: Final = ("--part-size", str(PART), "--max-memory", str(PART))
@@ -53,17 +53,26 @@ class Striker:
         return Reply(silent=True, end=End.STALL)
 
 
-def interrupt(
-    start: Start, proxy: FaultProxy, number: signal.Signals, at: tuple[str, str], *words: str
-) -> int:
-    """Run a command that is struck at its first request of that method and path.
+@final
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where to strike: at the request behind `skip` others of that method, path and header."""
+
+    method: str
+    path: str
+    skip: int = 0
+    header: str = ""
+
+
+def interrupt(start: Start, proxy: FaultProxy, number: signal.Signals, at: At, *words: str) -> int:
+    """Run a command that is struck in the middle.
 
     Returns:
         The exit code.
     """
     striker = Striker(number)
-    method, path = at
-    proxy.add(Rule(striker.act, method=method, path=path, times=1))
+    needs = (at.header,) if at.header else ()
+    proxy.add(Rule(striker.act, method=at.method, path=at.path, skip=at.skip, needs=needs))
     with start(*words) as process:
         striker.aim(process)
         _, err = process.communicate(timeout=_LIMIT_S)

@@ -12,12 +12,13 @@ from typing import Final
 
 import pytest
 
+from blobio.core.journal import Journals
 from blobio.testing.faultproxy import FaultProxy, Rule, answer
 from tests.cli.conftest import Run, Servers
-from tests.cli.interrupting import DATA, ONE_BY_ONE, Start, interrupt, journals
+from tests.cli.interrupting import DATA, ONE_BY_ONE, At, Start, interrupt, journals
 
 SIGNALS: Final = {signal.SIGINT: 130, signal.SIGKILL: -9}
-PART_4: Final = ("PUT", "partNumber=4&")
+PART_4: Final = At("PUT", "partNumber=4&")
 s3_stores = pytest.mark.parametrize("store", ["moto", "rclone"])
 moto_only = pytest.mark.parametrize("store", ["moto"])
 signals = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -213,6 +214,39 @@ def test_a_condition_that_is_lost_takes_the_upload_back(
     assert journals() == []
     assert proxy.count("DELETE", "uploadId=") == 1
     assert run("cat", f"{root}big").out == "other"
+
+
+@moto_only
+def test_what_was_published_by_a_process_that_died_then_is_not_a_conflict(
+    start: Start, run: Run, proxy: FaultProxy, root: str
+) -> None:
+    Path("big").write_bytes(DATA)
+    words = ("cp", "--resume", "--if-absent", *ONE_BY_ONE, "big", f"{root}big")
+    completion = At("POST", "uploadId=")
+    assert interrupt(start, proxy, signal.SIGKILL, completion, *words) == -signal.SIGKILL
+    (journal,) = journals()
+    kept = journal.read_bytes()
+    assert run(*words).code == 0
+    journal.write_bytes(kept)  # as if it had died before it could remove it
+    proxy.clear()
+
+    again = run(*words)
+
+    assert again.code == 0
+    assert parts_sent(proxy) == []
+    assert journals() == []
+
+
+@moto_only
+def test_a_second_process_keeps_off(start: Start, run: Run, proxy: FaultProxy, root: str) -> None:
+    words = interrupted(start, proxy, root)
+    (slot,) = Journals(str(journals()[0].parent)).slots()
+
+    with slot.held("it"):
+        ran = run(*words)
+
+    assert (ran.code, "another process" in ran.err) == (1, True)
+    assert proxy.count("PUT") == 0
 
 
 @moto_only
