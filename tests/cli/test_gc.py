@@ -13,7 +13,7 @@ from blobio.drivers.local.locking import lock_file
 from blobio.testing.faultproxy import FaultProxy
 from blobio.testing.strict_s3 import StrictS3, strict_s3
 from tests.cli.conftest import Ran, Run, Servers
-from tests.cli.interrupting import DATA, ONE_BY_ONE, At, Start, interrupt, journals
+from tests.cli.interrupting import DATA, ONE_BY_ONE, PART, At, Start, interrupt, journals
 
 moto_only = pytest.mark.parametrize("store", ["moto"])
 local_only = pytest.mark.parametrize("store", ["local"])
@@ -171,3 +171,27 @@ def test_a_file_that_is_being_written_is_left_alone(run: Run, root: str) -> None
 @local_only
 def test_a_missing_directory_is_not_found(run: Run, root: str) -> None:
     assert run("gc", f"{root}no").code == 3
+
+
+@pytest.mark.parametrize("store", ["azurite"])
+def test_unpublished_blocks_are_listed_and_nobody_can_remove_them(
+    start: Start, run: Run, root: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("big").write_bytes(DATA)
+    Path("empty").write_bytes(b"")
+    run("cp", "empty", root)
+    with environment.proxied("azurite", monkeypatch) as proxy:
+        words = ("cp", *ONE_BY_ONE, "big", f"{root}big")
+        at = At("PUT", "comp=block&", skip=1)
+        assert interrupt(start, proxy, signal.SIGKILL, at, *words) < 0
+    monkeypatch.setenv(
+        "AZURE_STORAGE_CONNECTION_STRING",
+        environment.variables("azurite")["AZURE_STORAGE_CONNECTION_STRING"],
+    )
+
+    (record,) = run("gc", "--json", "--older-than", "0", root).records
+    (aborted,) = run("gc", "--json", "--older-than", "0", "--abort", root).records
+
+    assert (record["dst"], record["size"]) == (f"{root}big", PART)
+    assert record["reason"].startswith("unpublished blocks: nobody can remove them")
+    assert aborted["status"] == "skipped"

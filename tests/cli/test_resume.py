@@ -4,11 +4,13 @@ was done is sent again, and the bytes are exact.
 
 from __future__ import annotations
 
+import base64
 import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.cli.interrupting import DATA, ONE_BY_ONE, At, Start, interrupt, journ
 
 SIGNALS: Final = {signal.SIGINT: 130, signal.SIGKILL: -9}
 PART_4: Final = At("PUT", "partNumber=4&")
+stores = pytest.mark.parametrize("store", ["moto", "rclone", "azurite"])
 s3_stores = pytest.mark.parametrize("store", ["moto", "rclone"])
 moto_only = pytest.mark.parametrize("store", ["moto"])
 signals = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -35,25 +38,31 @@ def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def proxy(
     store: str, root: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FaultProxy]:
-    """Stand between the command and its S3 server."""
-    server = environment.rclone if store == "rclone" else environment.moto
+    """Stand between the command and the store's server."""
     del root
-    with FaultProxy(server.url) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+    with environment.proxied(store, monkeypatch) as proxy:
         yield proxy
 
 
 def parts_sent(proxy: FaultProxy) -> list[int]:
-    """Return the numbers of the parts that were sent, in order of arrival."""
-    targets = [request.target for request in proxy.requests if request.method == "PUT"]
-    return [
-        int(target.partition("partNumber=")[2].partition("&")[0])
-        for target in targets
-        if "partNumber=" in target
-    ]
+    """Return the numbers of the parts, or blocks, that were sent, in order of arrival."""
+    numbers = []
+    for request in proxy.requests:
+        query = parse_qs(request.target.partition("?")[2])
+        if request.method == "PUT" and "partNumber" in query:
+            numbers.append(int(query["partNumber"][0]))
+        elif request.method == "PUT" and "blockid" in query:
+            name = base64.b64decode(query["blockid"][0]).decode()
+            numbers.append(int(name.rpartition("-")[2]) + 1)
+    return numbers
 
 
-@s3_stores
+def part_4(root: str) -> At:
+    """Return the request that sends the fourth part; the parts are sent in order."""
+    return At("PUT", "comp=block&", skip=3) if root.startswith("az:") else PART_4
+
+
+@stores
 @signals
 def test_an_upload_goes_on_where_it_was_interrupted(
     start: Start, run: Run, proxy: FaultProxy, root: str, number: signal.Signals
@@ -61,7 +70,7 @@ def test_an_upload_goes_on_where_it_was_interrupted(
     Path("big").write_bytes(DATA)
     words = ("cp", "--resume", *ONE_BY_ONE, "big", f"{root}big")
 
-    code = interrupt(start, proxy, number, PART_4, *words)
+    code = interrupt(start, proxy, number, part_4(root), *words)
     assert len(journals()) == 1
     again = run(*words)
 
@@ -77,7 +86,7 @@ def interrupted(start: Start, proxy: FaultProxy, root: str) -> tuple[str, ...]:
     """Interrupt an upload of `big` at its fourth part; return the words of the command."""
     Path("big").write_bytes(DATA)
     words = ("cp", "--resume", *ONE_BY_ONE, "big", f"{root}big")
-    assert interrupt(start, proxy, signal.SIGKILL, PART_4, *words) == -signal.SIGKILL
+    assert interrupt(start, proxy, signal.SIGKILL, part_4(root), *words) == -signal.SIGKILL
     return words
 
 
@@ -151,15 +160,17 @@ def test_a_journal_that_cannot_be_read_counts_as_none(
     assert journals() == []
 
 
-@s3_stores
+@stores
 def test_an_upload_that_is_gone_is_begun_anew(
     start: Start, run: Run, proxy: FaultProxy, root: str
 ) -> None:
     words = interrupted(start, proxy, root)
     (journal,) = journals()
     text = journal.read_text()
-    upload_id = text.partition('"upload_id": "')[2].partition('"')[0]
-    journal.write_text(text.replace(upload_id, "1" + upload_id[1:]))  # one that is not there
+    name = '"session": "' if root.startswith("az:") else '"upload_id": "'
+    upload_id = text.partition(name)[2].partition('"')[0]
+    another = "9" * max(4, len(upload_id))  # nobody has begun it
+    journal.write_text(text.replace(f'"{upload_id}"', f'"{another}"'))
 
     assert run(*words).code == 0
 
@@ -216,13 +227,14 @@ def test_a_condition_that_is_lost_takes_the_upload_back(
     assert run("cat", f"{root}big").out == "other"
 
 
-@moto_only
+@pytest.mark.parametrize("store", ["moto", "azurite"])
 def test_what_was_published_by_a_process_that_died_then_is_not_a_conflict(
     start: Start, run: Run, proxy: FaultProxy, root: str
 ) -> None:
     Path("big").write_bytes(DATA)
     words = ("cp", "--resume", "--if-absent", *ONE_BY_ONE, "big", f"{root}big")
-    completion = At("POST", "uploadId=")
+    is_azure = root.startswith("az:")
+    completion = At("PUT", "comp=blocklist") if is_azure else At("POST", "uploadId=")
     assert interrupt(start, proxy, signal.SIGKILL, completion, *words) == -signal.SIGKILL
     (journal,) = journals()
     kept = journal.read_bytes()
