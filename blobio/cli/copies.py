@@ -89,6 +89,8 @@ class Copier:
     async def run(self, transfer: Transfer) -> Exit:
         """Find the sources and hand each to `transfer` with its place; return the exit code."""
         args = self._args
+        if args.resume and "-" in [*args.sources, args.target]:
+            raise Stop(Exit.USAGE, "a pipe cannot be gone on with; leave --resume out")
         if "-" in args.sources:
             return await self._upload()
         if args.target == "-":

@@ -15,7 +15,7 @@ from typing import Final, final
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.output import Value
 from blobio.cli.session import Session, iterate
-from blobio.core.copying import End, Way, plan
+from blobio.core.copying import End, Means, Way, plan
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.placing import Placement, place, require_usable
 from blobio.core.syncing import State, Step
@@ -36,16 +36,25 @@ class Mirror:
         source: The tree that is followed.
         target: The tree that is changed.
         session: Where results go.
+        means: What copies work with.
         dry_run: Only say what would be done.
         pinned: Copy only what was listed, over what was listed.
     """
 
     def __init__(
-        self, source: End, target: End, session: Session, *, dry_run: bool, pinned: bool
+        self,
+        source: End,
+        target: End,
+        session: Session,
+        means: Means,
+        *,
+        dry_run: bool,
+        pinned: bool,
     ) -> None:
         self._source = source
         self._target = target
         self._session = session
+        self._means = means
         self._dry_run = dry_run
         self._pinned = pinned
         self.copied: int = 0
@@ -96,9 +105,7 @@ class Mirror:
             version=state.version,
         )
         options = PutOptions(mode=mode, metadata=metadata)
-        await place(
-            Placement(source, target, step.name, meta), options, self._session.context.means
-        )
+        await place(Placement(source, target, step.name, meta), options, self._means)
 
     async def delete(self, steps: Iterable[Step]) -> None:
         """Delete blobs that are still what was listed; others are failures of the session."""

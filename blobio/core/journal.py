@@ -41,7 +41,7 @@ class Journal:
 
     Attributes:
         source: URL of what is copied, for people: without secrets.
-        target: URL of what is written.
+        target: URL of what is written: of a store that takes no secrets in URLs.
         size: Bytes of the source.
         version: Of the source; another one is another transfer.
         options: What the destination is to be like, and under which condition; see `described`.

@@ -82,7 +82,7 @@ class Transfer:
         """Return the journal of an upload that has just begun."""
         return Journal(
             source=redact(_name(self.source, self.source_url)),
-            target=redact(_name(self.target, self.target_url)),
+            target=_name(self.target, self.target_url),  # `gc` needs it as it is
             size=self.meta.size,
             version=self.meta.version or "",
             options=described(self.options),

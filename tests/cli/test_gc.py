@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from blobio.drivers.local.locking import lock_file
-from blobio.testing.faultproxy import FaultProxy
 from blobio.testing.strict_s3 import StrictS3, strict_s3
 from tests.cli.conftest import Ran, Run, Servers
 from tests.cli.interrupting import DATA, ONE_BY_ONE, PART, At, Start, interrupt, journals
@@ -32,18 +31,20 @@ def kinds(ran: Ran) -> list[str]:
 
 
 @pytest.fixture
-def left(start: Start, root: str, environment: Servers, monkeypatch: pytest.MonkeyPatch) -> str:
+def left(
+    start: Start, root: str, store: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Leave an upload in the middle, by kill -9; return its URL."""
     Path("big").write_bytes(DATA)
-    with FaultProxy(environment.moto.url) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+    with environment.proxied(store, monkeypatch) as proxy:
         words = ("cp", "--resume", *ONE_BY_ONE, "big", f"{root}big")
         assert interrupt(start, proxy, signal.SIGKILL, At("PUT", "partNumber=2&"), *words) < 0
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", environment.moto.url)
+    for name, value in environment.variables(store).items():
+        monkeypatch.setenv(name, value)
     return f"{root}big"
 
 
-@moto_only
+@pytest.mark.parametrize("store", ["moto", "rclone"])
 def test_an_upload_and_its_journal_are_listed_and_then_removed(
     run: Run, root: str, left: str
 ) -> None:
@@ -184,10 +185,8 @@ def test_unpublished_blocks_are_listed_and_nobody_can_remove_them(
         words = ("cp", *ONE_BY_ONE, "big", f"{root}big")
         at = At("PUT", "comp=block&", skip=1)
         assert interrupt(start, proxy, signal.SIGKILL, at, *words) < 0
-    monkeypatch.setenv(
-        "AZURE_STORAGE_CONNECTION_STRING",
-        environment.variables("azurite")["AZURE_STORAGE_CONNECTION_STRING"],
-    )
+    for name, value in environment.variables("azurite").items():
+        monkeypatch.setenv(name, value)
 
     (record,) = run("gc", "--json", "--older-than", "0", root).records
     (aborted,) = run("gc", "--json", "--older-than", "0", "--abort", root).records

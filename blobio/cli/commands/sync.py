@@ -20,6 +20,7 @@ from blobio.cli.mirror import Mirror
 from blobio.cli.options import add_selection
 from blobio.cli.output import Value
 from blobio.cli.pairs import Pairs, require_there, tree
+from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
 from blobio.core.comparing import Pair
 from blobio.core.copying import End
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="a tree")
     parser.add_argument("target", metavar="DST", help="the tree to change; need not be there")
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done")
+    add_resuming(parser)
     compare = parser.add_mutually_exclusive_group()
     compare.add_argument("--size-only", action="store_true", help="the same size is the same")
     compare.add_argument(
@@ -119,8 +121,9 @@ class _Sync:
         self._target = target
         self._counts = Counts()
         self._rule: Rule = "size" if args.size_only else "checksum" if args.checksum else "default"
+        means = means_of(args, session)
         self._mirror = Mirror(
-            source, target, session, dry_run=args.dry_run, pinned=bool(args.apply)
+            source, target, session, means, dry_run=args.dry_run, pinned=bool(args.apply)
         )
         self._pairs = Pairs(source, target, session, args)
         names = [

@@ -84,7 +84,10 @@ async def list_page(bucket: Bucket, prefix: str, token: str | None) -> LeftoverP
     """List one page of uploads that are neither complete nor aborted: 1 GET."""
     subject = f"s3://{bucket.name}/{prefix}"
     response = await bucket.send(lambda wire: pending.uploads_request(wire, prefix, token))
-    raise_for(response, operation="list", subject=subject)
+    try:
+        raise_for(response, operation="list", subject=subject)
+    except UploadLost:  # what rclone 1.75 answers if there is no upload at all
+        return LeftoverPage()
     return pending.parse_uploads(response.body, subject)
 
 

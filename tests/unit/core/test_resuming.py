@@ -10,15 +10,16 @@ import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
 from blobio.core.copying import Copied, End, Means, copy
-from blobio.core.flow import ByteBudget
+from blobio.core.flow import ByteBudget, Reservation
 from blobio.core.journal import Journals
+from blobio.core.resuming import Transfer
 from blobio.drivers.base import Driver
 from blobio.drivers.local.driver import LocalDriver
 from blobio.drivers.memory import MemoryDriver, MemoryStore
 from blobio.errors import AlreadyExists, ChecksumMismatch, PermissionDenied
 from blobio.testing.faults import Counting, Fault, Flaky, Hook, Wrapped
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, CreateOnly, PutOptions
+from blobio.values import BlobMeta, CreateOnly, PutOptions, Version
 from tests.unit.core.fakes import Changing, pattern_bytes
 
 DATA: Final = pattern_bytes(1024)  # ten parts of 100 bytes and one of 24
@@ -192,3 +193,21 @@ async def test_a_source_without_versions_is_copied_as_ever(disk: Disk) -> None:
 
     assert disk.target.read_bytes() == DATA
     assert not disk.has_state
+
+
+async def test_a_signed_url_is_written_down_without_its_signature(disk: Disk) -> None:
+    source, target = MemoryDriver("bucket", disk.store), LocalDriver()
+    url = BlobUrl("https", "host.example", "key?X-Amz-Signature=canary")
+    meta = BlobMeta("key", 1024, 0.0, 0.0, version=Version("1"))
+    there = BlobUrl("file", "", str(disk.target))
+    share = Reservation(ByteBudget(1))
+    transfer = Transfer(source, url, meta, target, there, PutOptions(), CONFIG, share)
+    upload = await target.begin_resumable(there.key, PutOptions())
+    assert upload is not None
+
+    journal = transfer.journal(upload)
+
+    await upload.abort()
+    await target.aclose()
+    assert b"canary" not in journal.dump()
+    assert journal.source.startswith("https://host.example/key")

@@ -142,6 +142,12 @@ async def test_a_list_of_uploads_that_tells_too_little_is_refused(rows: str) -> 
         await driver.list_leftovers("", None)
 
 
+async def test_a_store_that_knows_no_upload_has_none() -> None:
+    driver, _ = scripted([error(404, "NoSuchUpload")])
+
+    assert (await driver.list_leftovers("", None)).leftovers == ()
+
+
 @pytest.mark.parametrize("answer", [reply(204), error(404, "NoSuchUpload")], ids=["204", "404"])
 async def test_an_upload_is_dropped_once_or_again(answer: Response) -> None:
     driver, mock = scripted([answer])
