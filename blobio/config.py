@@ -324,6 +324,7 @@ class Config:
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
         cache_bytes: Bound of a `cache_dir`, least recently used copies go first; None for none.
+        state_dir: Where `blobio cp --resume` keeps its journals; None for `~/.local/state/blobio`.
         output_az_paths: Listings, walks and globs yield Azure paths as `az://`; False yields
             `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
@@ -341,6 +342,7 @@ class Config:
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
+    state_dir: str | None = None
     output_az_paths: bool = True
     log_callback: Callable[[str], None] | None = None
     on_event: Callable[[Event], None] | None = None
@@ -357,7 +359,8 @@ class Config:
         Reads `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL`; `AWS_REGION`, then
         `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
         Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `GOOGLE_CLOUD_PROJECT`;
-        `BLOBIO_CA_FILE`;
+        `BLOBIO_CA_FILE`; `BLOBIO_STATE_DIR`, then `XDG_STATE_HOME`, in which `blobio` is the
+        directory;
         `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`, then
         `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`, `AZURE_STORAGE_CONNECTION_STRING`,
         `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
@@ -370,6 +373,7 @@ class Config:
         endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
         if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
             endpoint = None
+        home = env.get("XDG_STATE_HOME")
         return cls(
             s3=S3Config(
                 endpoint_url=endpoint or None,
@@ -378,6 +382,7 @@ class Config:
             gcs=_gcs_from_env(env),
             azure=AzureConfig.from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
+            state_dir=env.get("BLOBIO_STATE_DIR") or (f"{home}/blobio" if home else None),
         )
 
 

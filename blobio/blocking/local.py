@@ -12,10 +12,11 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from blobio.blocking.staged import StagedWriter
+from blobio.drivers.local.directories import make_directories
 from blobio.drivers.local.errors import os_errors
 from blobio.drivers.local.facts import require_blob, require_version, version_of
 from blobio.drivers.local.special import is_special
-from blobio.drivers.local.staging import make_directories, stage
+from blobio.drivers.local.staging import stage
 from blobio.errors import InvalidConfig
 from blobio.values import Version
 

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "sync": "make one tree like another",
     "diff": "compare two trees",
     "hash": "print checksums, or verify them",
+    "gc": "list what unfinished writes left behind, or remove it",
     "sign": "make a URL that works without credentials",
     "edit": "edit a blob in $EDITOR",
     "run": "run a file of commands, many at once",

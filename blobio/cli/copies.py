@@ -16,9 +16,10 @@ from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import names_directory
 from blobio.cli.options import add_class, add_selection, require_classes
 from blobio.cli.output import Value
+from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
 from blobio.core.sameness import hashes_agree
@@ -48,6 +49,7 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="compare what DST then holds; read it if need be"
     )
+    add_resuming(parser)
     conditions = parser.add_argument_group("conditions").add_mutually_exclusive_group()
     conditions.add_argument(
         "--if-absent", action="store_true", help="only where nothing is; else exit 6"
@@ -88,7 +90,7 @@ class Copier:
         self._session = session
         self._sources = Sources(session, args)
         self._metadata = _metadata(args.metadata)
-        means = session.context.means
+        means = means_of(args, session)
         self._means = replace(means, keeps_time=args.preserve, verifies=args.verify)
         self._taken: dict[str, str] = {}  # relative name -> source, with --flatten
 
@@ -98,6 +100,8 @@ class Copier:
         pipes = "-" in args.sources or args.target == "-"
         if pipes and (args.preserve or args.verify):
             raise Stop(Exit.USAGE, "a pipe has no time to --preserve, and nothing to --verify")
+        if args.resume and "-" in [*args.sources, args.target]:
+            raise Stop(Exit.USAGE, "a pipe cannot be gone on with; leave --resume out")
         if "-" in args.sources:
             return await self._upload()
         if args.target == "-":

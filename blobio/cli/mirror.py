@@ -15,7 +15,8 @@ from typing import Final, final
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.output import Value
 from blobio.cli.session import Session, iterate
-from blobio.core.copying import End, Way, plan
+from blobio.core.copying import Way, plan
+from blobio.core.ends import End, Means
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.placing import Placement, place, require_usable
 from blobio.core.syncing import State, Step
@@ -36,9 +37,9 @@ class Mirror:
         source: The tree that is followed.
         target: The tree that is changed.
         session: Where results go.
+        means: What copies work with.
         dry_run: Only say what would be done.
         pinned: Copy only what was listed, over what was listed.
-        keeps_time: Give copies the time of their source wherever they lie.
     """
 
     def __init__(
@@ -46,17 +47,17 @@ class Mirror:
         source: End,
         target: End,
         session: Session,
+        means: Means,
         *,
         dry_run: bool,
         pinned: bool,
-        keeps_time: bool = False,
     ) -> None:
         self._source = source
         self._target = target
         self._session = session
+        self._means = means
         self._dry_run = dry_run
         self._pinned = pinned
-        self._means = replace(session.context.means, keeps_time=keeps_time)
         self.copied: int = 0
         self.deleted: int = 0
         self.size: int = 0

@@ -6,8 +6,9 @@ written as escapes, so that a name can neither break a line in two nor speak to 
 
 `v` 1 · `type` entry, result, error or summary · `op` the command · `src`, `dst` URLs or paths ·
 `size` bytes · `mtime` RFC 3339 in UTC · `etag` the version · `hash` by algorithm · `status` done,
-skipped, planned or failed · `reason` why · `bytes` moved · `ms` time taken · `line` of the file of
-commands that this is about · `stores` and `concurrency` what `stats` tells.
+skipped, planned or failed · `reason` why, or what · `id` of an upload · `bytes` moved · `ms` time
+taken · `line` of the file of commands that this is about · `stores` and `concurrency` what `stats`
+tells.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import Filter
 from blobio.cli.session import Session
 from blobio.core.comparing import Pair, merge_trees
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.core.listing import is_directory
 from blobio.errors import BlobError
 

@@ -17,7 +17,7 @@ from typing import final
 from blobio.cli.exits import Exit, Stop, code_of
 from blobio.cli.names import Filter, has_wildcards
 from blobio.cli.session import Session, iterate
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.core.globbing import scan_glob
 from blobio.core.globpattern import GlobPattern
 from blobio.core.keyranges import scattered_pages

@@ -11,8 +11,9 @@ import contextlib
 from dataclasses import replace
 
 from blobio.config import ReadConfig
-from blobio.core.copying import Copied, End, Means, copy
+from blobio.core.copying import copy
 from blobio.core.digest import Algorithm, Passed, hash_of, stored_hash
+from blobio.core.ends import Copied, End, Means
 from blobio.core.metadata import MTIME_KEY, to_stat
 from blobio.core.reader import RangeReader
 from blobio.core.sameness import hashes_agree

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.core.listing import pages
 from blobio.errors import RequestFailed
 from blobio.values import BlobMeta

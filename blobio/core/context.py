@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal, final, overload
 
 from blobio.config import Config
-from blobio.core import copying, digest, globbing, listing, moving, removing, trees
+from blobio.core import copying, digest, ends, globbing, listing, moving, removing, trees
 from blobio.core.cache import cached_copy
 from blobio.core.files import AsyncReader, AsyncWriter
 from blobio.core.listing import Walked
@@ -63,9 +63,7 @@ class AsyncContext:
     def __init__(self, config: Config | None = None) -> None:
         self.config: Config = Config.from_env() if config is None else config
         self.stores: Stores = Stores(self.config)
-        self.means: copying.Means = copying.Means(
-            self.config, self.stores.budget, self.stores.uploads
-        )
+        self.means: ends.Means = ends.Means(self.config, self.stores.budget, self.stores.uploads)
 
     async def __aenter__(self) -> AsyncContext:
         return self
@@ -287,8 +285,8 @@ class AsyncContext:
     ) -> str | None:
         """See `blobio.Context.copy`."""
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=dst_version))
-        source = copying.End(*self.stores.blob(src, "copy"))
-        target = copying.End(*self.stores.blob(dst, "copy"))
+        source = ends.End(*self.stores.blob(src, "copy"))
+        target = ends.End(*self.stores.blob(dst, "copy"))
         copied = await copying.copy(source, target, options, self.means, want_md5=return_md5)
         return copied.md5
 
@@ -296,15 +294,15 @@ class AsyncContext:
         self, src: PathLike, dst: PathLike, *, overwrite: bool = False, concurrency: int = 32
     ) -> None:
         """See `blobio.Context.copytree`."""
-        source, target = (copying.End(*self.stores.place(path)) for path in (src, dst))
+        source, target = (ends.End(*self.stores.place(path)) for path in (src, dst))
         mode = write_mode(overwrite=overwrite, version=None)
         await trees.copytree(source, target, mode, self.means, concurrency=concurrency)
 
     async def move(self, src: PathLike, dst: PathLike, *, overwrite: bool = False) -> None:
         """See `blobio.Context.move`."""
         options = PutOptions(mode=write_mode(overwrite=overwrite, version=None))
-        source = copying.End(*self.stores.blob(src, "move"))
-        target = copying.End(*self.stores.blob(dst, "move"))
+        source = ends.End(*self.stores.blob(src, "move"))
+        target = ends.End(*self.stores.blob(dst, "move"))
         await moving.move(source, target, options, self.means)
 
     # Content
@@ -350,15 +348,15 @@ class AsyncContext:
         driver, url = self.stores.blob(path, "read")
         wanted = None if version is None else Version(version)
         meta = await driver.head(url.key, version=wanted)
-        source = copying.End(driver, url, meta.version)
-        target = copying.End(*self.stores.blob(local_path, "write"))
+        source = ends.End(driver, url, meta.version)
+        target = ends.End(*self.stores.blob(local_path, "write"))
         await copying.copy(source, target, PutOptions(), self.means)
         return meta.version
 
     async def publish(self, local_path: str, url: BlobUrl, options: PutOptions) -> Version | None:
         """Upload a local file under a condition; return the version written."""
-        source = copying.End(*self.stores.blob(local_path, "read"))
-        target = copying.End(self.stores.driver(url), url)
+        source = ends.End(*self.stores.blob(local_path, "read"))
+        target = ends.End(self.stores.driver(url), url)
         copied = await copying.copy(source, target, options, self.means)
         return copied.version
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, final
 
 from blobio.config import Config
 from blobio.core.buffers import Buffers
-from blobio.core.digest import CopyCheck, Passed, md5
-from blobio.core.flow import ByteBudget, Reservation, ordered_map
+from blobio.core.digest import CopyCheck, md5
+from blobio.core.ends import Copied, End, Means
+from blobio.core.flow import Reservation, ordered_map
 from blobio.core.metadata import MTIME_KEY
 from blobio.core.reader import RangeReader
+from blobio.core.resuming import Transfer, resumable_copy
 from blobio.core.writer import PartBuffer, PartWriter
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import (
@@ -32,79 +34,17 @@ from blobio.errors import (
     Unsupported,
     redact,
 )
-from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
     Body,
     GetOptions,
     PutOptions,
     PutResult,
-    Version,
 )
 
 _logger: Final = logging.getLogger("blobio.core")
 
-__all__ = ["Copied", "End", "Means", "Way", "copy", "plan"]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a copy: a blob and the driver that serves it.
-
-    Attributes:
-        driver: Serves `url`.
-        url: The blob.
-        version: For a source that is streamed: copy this version or raise `VersionMismatch`.
-        size: Bytes that a listing told of a source; only how it is read depends on it.
-    """
-
-    driver: Driver
-    url: BlobUrl
-    version: Version | None = None
-    size: int | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Copied:
-    """What a copy left behind.
-
-    Attributes:
-        md5: Hex MD5 of the bytes, if it was asked for.
-        version: The version written, or None if the store does not say.
-        passed: What is known of the bytes, if they passed through here.
-        is_proved: The store has said that these are the bytes it has.
-    """
-
-    md5: str | None
-    version: Version | None
-    passed: Passed | None = None
-    is_proved: bool = False
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the copies of one context work with.
-
-    Attributes:
-        config: Sizes and windows.
-        budget: Bounds the bytes in flight.
-        uploads: Where a writer is entered while it has parts that may have to be taken back.
-        buffers: Memory for the parts.
-        moved: Told of the bytes that pass through here, as they come; for a display of progress.
-        keeps_time: Give copies the time of their source, see `attending`.
-        verifies: Look at copies once they are there, see `attending`.
-    """
-
-    config: Config
-    budget: ByteBudget
-    uploads: set[PartWriter] = field(default_factory=set)
-    buffers: Buffers = field(default_factory=Buffers)
-    moved: Callable[[int], None] | None = None
-    keeps_time: bool = False
-    verifies: bool = False
+__all__ = ["Way", "copy", "plan"]
 
 
 class Way(Enum):
@@ -227,10 +167,18 @@ async def _stream_parts(
         whole = GetOptions(version=source.version)
         body = await exits.enter_async_context(await source.driver.get(source.url.key, whole))
         meta = body.meta
+    options = _with_source(options, meta, target)
+    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
+    if means.journals is not None and body is None:
+        ends = (source.driver, source.url, meta, target.driver, target.url)
+        transfer = Transfer(*ends, options, config, share)
+        done = await resumable_copy(transfer, means.journals, check, means.moved)
+        if done is not None:
+            return _copied(done, check, want_md5=want_md5)
     writer = PartWriter(
         target.driver,
         target.url,
-        _with_source(options, meta, target),
+        options,
         config.write,
         share,
         uploads=means.uploads,
@@ -245,7 +193,6 @@ async def _stream_parts(
         )
         parts = _Parts(reader, meta.size, part, share, means.buffers)
         blocks = ordered_map(parts.read, parts.starts, window=config.read.window)
-    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
     try:
         with means.buffers.shared():
             result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias, final, get_args
 
-from blobio.checksum import Crc32c
+from blobio.checksum import Crc32c, combine
 from blobio.config import ReadConfig
 from blobio.core.reader import RangeReader, blocks
 from blobio.drivers.base import Driver
@@ -170,6 +170,16 @@ class CopyCheck:
     def passed(self) -> Passed:
         """The bytes so far."""
         return Passed(self._size, self._crc.value, self.md5)
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether `update` needs all bytes: an MD5 cannot be put together, as a CRC32C can."""
+        return self._md5 is not None
+
+    def skip(self, size: int, crc32c: int) -> None:
+        """Count in the `size` bytes that follow those before, by their CRC32C alone."""
+        self._size += size
+        self._crc.value = combine(self._crc.value, crc32c, size)
 
     async def update(self, data: Body) -> None:
         """Count in the bytes that follow those before."""

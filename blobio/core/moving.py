@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from blobio.core.attending import attended_copy
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.core.renaming import rename, taken
 from blobio.errors import Unsupported, VersionMismatch
 from blobio.values import CreateOnly, PutOptions, Version

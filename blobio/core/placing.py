@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from blobio.core.attending import attended_copy
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.errors import AlreadyExists, InvalidUrl, IsDirectory, Unsupported
 from blobio.values import BlobMeta, Overwrite, PutOptions
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from blobio.config import ReadConfig
-from blobio.core.copying import End
 from blobio.core.digest import Algorithm, hash_of, stored_hash
+from blobio.core.ends import End
 from blobio.core.metadata import MTIME_KEY, to_stat
 from blobio.core.reader import RangeReader
 from blobio.errors import Unsupported

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import replace
 from typing import Final, final
 
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.core.flow import unordered_map
 from blobio.core.keyranges import scattered_pages
 from blobio.core.listing import is_directory, is_file

@@ -12,6 +12,7 @@ import pytest
 
 from blobio.config import Config
 from blobio.core import copying as core_copying
+from blobio.core.ends import End
 from blobio.core.reader import RangeReader
 from blobio.drivers.s3 import errors, judge, reading, writing
 from blobio.drivers.s3.bucket import Bucket
@@ -121,7 +122,7 @@ def copy_hidden_by_its_md5(patch: Patch) -> None:
 
     after = core_copying._md5_after
 
-    async def md5_after(target: core_copying.End, result: PutResult, config: Config) -> str:
+    async def md5_after(target: End, result: PutResult, config: Config) -> str:
         try:
             return await after(target, result, config)
         except BlobError as error:

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -15,6 +16,7 @@ import pytest
 
 from blobio.cli import main
 from blobio.testing.emulators import AzureServer, GcsServer, S3Server
+from blobio.testing.faultproxy import FaultProxy
 
 STORES: Final = ("local", "moto", "rclone", "gcs", "azurite")
 BUCKET: Final = "cli-bucket"
@@ -74,6 +76,16 @@ class Servers:
             "AZURE_STORAGE_CONNECTION_STRING": _connection_string(self.azurite),
             "COLUMNS": "100",
         }
+
+    @contextmanager
+    def proxied(self, store: str, patch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+        """Lead commands to a store through a proxy while the body runs."""
+        urls = {"rclone": self.rclone.url, "gcs": self.gcs.url, "azurite": self.azurite.url}
+        upstream = urls.get(store, self.moto.url)
+        with FaultProxy(upstream) as proxy:
+            for name, value in self.variables(store).items():
+                patch.setenv(name, value.replace(upstream, proxy.url))
+            yield proxy
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit
 from blobio.cli.session import Session
-from blobio.core.copying import Means
+from blobio.core.ends import Means
 from blobio.core.placing import Placement, place
 
 __all__ = ["configure", "run"]

@@ -12,7 +12,7 @@ from blobio.cli.options import add_selection
 from blobio.cli.pairs import Pairs, require_there, tree
 from blobio.cli.session import Session
 from blobio.core.comparing import Pair, is_content
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.core.flow import ordered_map
 from blobio.core.sameness import have_same_bytes
 from blobio.errors import BlobError

@@ -7,7 +7,7 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.session import Session
-from blobio.core.copying import Means
+from blobio.core.ends import Means
 from blobio.core.moving import move
 from blobio.core.placing import Placement, place, require_usable
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
-from typing import Final
 
+from blobio.cli.durations import seconds
 from blobio.cli.exits import Exit
 from blobio.cli.output import timestamp
 from blobio.cli.session import Session
 
 __all__ = ["configure", "run"]
-
-_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +36,8 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+)([smhd]?)", text)
-    if match is None or not int(match[1]):
-        message = f"{text!r} is not a time such as 90, 15m, 1h or 7d"
+    value = seconds(text)
+    if not value:
+        message = "a URL lives for a second or longer"
         raise argparse.ArgumentTypeError(message)
-    return float(int(match[1]) * _UNITS[match[2]])
+    return value

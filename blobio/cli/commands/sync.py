@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from typing import IO, final
 
 from blobio.cli.exits import Exit, Stop
@@ -21,9 +22,10 @@ from blobio.cli.mirror import Mirror
 from blobio.cli.options import add_class, add_selection, require_classes
 from blobio.cli.output import Value
 from blobio.cli.pairs import Pairs, require_there, tree
+from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
 from blobio.core.comparing import Pair
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.core.sameness import have_same_bytes
 from blobio.core.syncing import (
     Counts,
@@ -62,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preserve", action="store_true", help="give copies the time of their source, on disk too"
     )
+    add_resuming(parser)
     compare = parser.add_mutually_exclusive_group()
     compare.add_argument("--size-only", action="store_true", help="the same size is the same")
     compare.add_argument(
@@ -127,13 +130,14 @@ class _Sync:
         self._target = target
         self._counts = Counts()
         self._rule: Rule = "size" if args.size_only else "checksum" if args.checksum else "default"
+        means = means_of(args, session)
         self._mirror = Mirror(
             source,
             target,
             session,
+            replace(means, keeps_time=args.preserve),
             dry_run=args.dry_run,
             pinned=bool(args.apply),
-            keeps_time=args.preserve,
         )
         self._pairs = Pairs(source, target, session, args)
         names = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, final
 
@@ -12,6 +12,7 @@ from blobio.drivers.azure import (
     listing,
     patching,
     reading,
+    resuming,
     upload,
     versions,
     writing,
@@ -29,6 +30,8 @@ from blobio.drivers.azure.wire import MAX_BLOCKS
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.resumable import Resumed, SentPart
+from blobio.drivers.unfinished import Leftover, LeftoverPage
 from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.drivers.window import for_each
 from blobio.errors import (
@@ -128,8 +131,31 @@ class AzureDriver:
 
     async def begin_upload(self, key: str, options: PutOptions) -> Upload:
         """Start a write in blocks: no request."""
+        return await self.begin_resumable(key, options)
+
+    async def begin_resumable(self, key: str, options: PutOptions) -> upload.AzureUpload:
+        """Start a write in blocks that another process can go on with: no request."""
         self._need_key(key, "put")
         return upload.begin(self._container, key, options)
+
+    async def resume_upload(
+        self,
+        key: str,
+        options: PutOptions,
+        state: Mapping[str, str],
+        parts: Mapping[int, SentPart],
+    ) -> Resumed:
+        """Find a write in blocks again: 1 GET."""
+        return await resuming.resume(self._container, key, options, state, parts)
+
+    async def list_leftovers(self, prefix: str, token: str | None) -> LeftoverPage:
+        """List one page of blobs that have only unpublished blocks; see `resuming.leftovers`."""
+        return await resuming.leftovers(self._container, prefix, token)
+
+    async def drop_leftover(self, leftover: Leftover) -> None:
+        """Raise `Unsupported`: the service alone drops blocks that are not published."""
+        message = f"{self._container.subject(leftover.key)}: {resuming.STAYS}"
+        raise Unsupported(message, operation="delete")
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
         """List one page: 1 GET."""

@@ -32,9 +32,11 @@ _NO_METADATA: Final[Mapping[str, str]] = {}
 _SIZE: Final = re.compile(r"[0-9]{1,18}")
 
 
-def page_query(prefix: str, options: ListOptions, token: str | None) -> str:
+def page_query(
+    prefix: str, options: ListOptions, token: str | None, *, include: str = "metadata"
+) -> str:
     """Return the query of a List Blobs request."""
-    pairs = [("comp", "list"), ("include", "metadata")]
+    pairs = [("comp", "list"), ("include", include)]
     if options.delimiter:
         pairs.append(("delimiter", options.delimiter))
     if token is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, final
@@ -14,6 +15,7 @@ from blobio.drivers.azure.container import Container
 from blobio.drivers.azure.errors import error_for, raise_for, upload_lost
 from blobio.drivers.azure.wire import block_id
 from blobio.drivers.parts import PartTable
+from blobio.drivers.resumable import SentPart
 from blobio.errors import DeadlineExceeded, TransportFailed
 from blobio.transport.message import Response
 from blobio.values import Body, PartToken, PutOptions, PutResult, WriteMode
@@ -21,9 +23,10 @@ from blobio.values import Body, PartToken, PutOptions, PutResult, WriteMode
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["AzureUpload", "begin"]
+__all__ = ["AzureUpload", "begin", "reopen"]
 
 _FIRST_FAILURE: Final = 300
+_RANDOM: Final = re.compile("[0-9a-f]{32}")
 _MD5_IN_THREAD_BYTES: Final = 1 << 20
 
 
@@ -32,6 +35,20 @@ def begin(container: Container, key: str, options: PutOptions) -> AzureUpload:
     token = writing.new_upload_token()
     description = container.wire.description(options, token)
     return AzureUpload(container, key, description, token=token, mode=options.mode)
+
+
+def reopen(
+    container: Container, key: str, options: PutOptions, state: Mapping[str, str]
+) -> AzureUpload | None:
+    """Return the upload that left this state: no request; None if it is no such state.
+
+    Its blob gets no MD5: what was sent before is not at hand.
+    """
+    token, session = state.get("token", ""), state.get("session", "")
+    if not _RANDOM.fullmatch(token) or not _RANDOM.fullmatch(session):
+        return None
+    description = container.wire.description(options, token)
+    return AzureUpload(container, key, description, token=token, mode=options.mode, session=session)
 
 
 @final
@@ -50,6 +67,7 @@ class AzureUpload:
         token: The write token.
         mode: The condition, decided when the blocks are published.
         operation: The driver verb, for errors.
+        session: What the names of its blocks begin with; None for a new one.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class AzureUpload:
         token: str,
         mode: WriteMode,
         operation: str = "put",
+        session: str | None = None,
     ) -> None:
         self._container = container
         self._key = key
@@ -68,7 +87,7 @@ class AzureUpload:
         self._token = token
         self._mode = mode
         self._operation = operation
-        self._session = secrets.token_hex(16)
+        self._session = session or secrets.token_hex(16)
         self._subject = container.subject(key)
         self._parts = PartTable(self._subject)
         self._digest = _WholeDigest()
@@ -93,6 +112,21 @@ class AzureUpload:
         """Note that the store itself filled block `index`; the blob gets no MD5 then."""
         self._digest.give_up()
         return self._parts.add(index, offset, size)
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """What finds the upload again; see `ResumableUpload`."""
+        return {"session": self._session, "token": self._token}
+
+    def note_sent(self, parts: Mapping[int, SentPart]) -> None:
+        """Note that an earlier process sent these; the blob gets no MD5 then."""
+        self._digest.give_up()
+        for index, part in parts.items():
+            self._parts.add(index, part.offset, part.size)
+
+    async def leave(self) -> None:
+        """Let go of the upload as it is: no request."""
+        self._is_over = True
 
     def block(self, index: int) -> str:
         """Return the id of a block of this upload."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from blobio.drivers.base import GetResult, Upload
@@ -14,6 +14,7 @@ from blobio.drivers.gcs import (
     listing,
     reading,
     removing,
+    resuming,
     sequential,
     versions,
     writing,
@@ -27,8 +28,10 @@ from blobio.drivers.gcs.signing import MAX_EXPIRES_S, Draft
 from blobio.drivers.gcs.upload import ComposedUpload
 from blobio.drivers.gcs.wire import Wire
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.resumable import Resumed, SentPart
+from blobio.drivers.unfinished import Leftover, LeftoverPage
 from blobio.drivers.versions import BlobVersion, VersionPage
-from blobio.errors import InvalidConfig, IsDirectory, Unsupported
+from blobio.errors import InvalidConfig, IsDirectory, NotFound, Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
     BlobMeta,
@@ -109,6 +112,31 @@ class GcsDriver:
         if self._config.parallel_uploads:
             return ComposedUpload(self._bucket, key, options)
         return await sequential.begin(self._bucket, key, options)
+
+    async def begin_resumable(self, key: str, options: PutOptions) -> sequential.SequentialUpload:
+        """Start a session that another process can go on with: 1 POST."""
+        self._need_key(key, "put")
+        return await sequential.begin(self._bucket, key, options)
+
+    async def resume_upload(
+        self,
+        key: str,
+        options: PutOptions,
+        state: Mapping[str, str],
+        parts: Mapping[int, SentPart],
+    ) -> Resumed:
+        """Find a session again: 1 PUT."""
+        return await resuming.resume(self._bucket, key, options, state, parts)
+
+    async def list_leftovers(self, prefix: str, token: str | None) -> LeftoverPage:
+        """List one page of components that uploads left behind: 0 or 1 GET."""
+        return await resuming.leftovers(self._bucket, prefix, token)
+
+    async def drop_leftover(self, leftover: Leftover) -> None:
+        """Delete a component: 1 DELETE."""
+        (result,) = await self.delete([leftover.key])
+        if result.error is not None and not isinstance(result.error, NotFound):
+            raise result.error
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
         """List one page: 1 GET."""

@@ -79,6 +79,7 @@ class Session:
         sleep: Waits that many seconds.
 
     Attributes:
+        upload_id: See above.
         stop: Bytes from the start that the store has confirmed.
         is_ambiguous: A request that would have ended the session got no reply.
     """
@@ -93,9 +94,9 @@ class Session:
     ) -> None:
         self.stop: int = 0
         self.is_ambiguous: bool = False
+        self.upload_id: str = upload_id
         self._bucket = bucket
         self._key = key
-        self._upload_id = upload_id
         self._sleep = sleep
         self._is_interrupted = False
 
@@ -124,6 +125,28 @@ class Session:
             message = f"put of {subject}: the store began an upload without saying where"
             raise RequestFailed(message, url=subject, operation="put")
         return cls(bucket, key, upload_id)
+
+    async def ask(self) -> Response | None:
+        """Ask how far a session is that was begun elsewhere, and go on from there: 1 PUT.
+
+        Returns:
+            The reply of a session that has made its object; None if more bytes are to come.
+
+        Raises:
+            UploadLost: The session is gone.
+            BlobError: It does not answer.
+        """
+        reply = await self._put(memoryview(b""), None, is_question=True)
+        if isinstance(reply, BlobError):
+            raise reply
+        subject = self._bucket.subject(self._key)
+        if reply.status == _RESUME:
+            self.stop = persisted(reply, subject).stop
+            return None
+        if reply.status in _LOST:
+            raise self._lost(f"the session is gone (status {reply.status})")
+        raise_for(reply, operation="put", subject=subject)
+        return reply
 
     async def send(self, data: Body, start: int, total: int | None) -> Response | None:
         """Store all of `data`, whose first byte is byte `start`; end the session if `total` is set.
@@ -172,7 +195,7 @@ class Session:
 
     async def cancel(self) -> None:
         """Drop the session and what it holds: 1 DELETE. One that is gone already is dropped."""
-        request = self._bucket.wire.session("DELETE", self._upload_id, self._key)
+        request = self._bucket.wire.session("DELETE", self.upload_id, self._key)
         response = await self._bucket.send(request)
         if response.status not in _LOST:
             raise_for(response, operation="put", subject=self._bucket.subject(self._key))
@@ -185,7 +208,7 @@ class Session:
         Replies that may pass are faults too, since the transport does not send bytes again.
         """
         header = content_range(self.stop, len(body), total)
-        request = self._bucket.wire.session("PUT", self._upload_id, self._key, header, body)
+        request = self._bucket.wire.session("PUT", self.upload_id, self._key, header, body)
         try:
             response = await self._bucket.send(request)
         except (TransportFailed, DeadlineExceeded) as fault:

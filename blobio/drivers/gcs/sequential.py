@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from blobio import checksum
@@ -13,12 +13,14 @@ from blobio.drivers.gcs.resource import put_result
 from blobio.drivers.gcs.resumable import GRANULE, Session
 from blobio.drivers.gcs.writing import Claim
 from blobio.drivers.parts import PartTable
+from blobio.drivers.resumable import SentPart
 from blobio.errors import DeadlineExceeded, TransportFailed, UploadLost
 from blobio.values import Body, PartToken, PutOptions, PutResult
 
 __all__ = ["SequentialUpload", "begin"]
 
 _IN_THREAD_BYTES: Final = 4 << 20
+_NO_PARTS: Final[Mapping[int, SentPart]] = {}
 
 
 async def begin(bucket: Bucket, key: str, options: PutOptions) -> SequentialUpload:
@@ -34,9 +36,17 @@ class SequentialUpload:
 
     A part waits for those before it that are being sent. One whose turn has not come although
     nobody sends those before it is kept in memory until they have been.
+
+    Args:
+        claim: The write.
+        session: Its session.
+        parts: The first parts, if they were sent before; what the session has of the next one is
+            not sent again.
     """
 
-    def __init__(self, claim: Claim, session: Session) -> None:
+    def __init__(
+        self, claim: Claim, session: Session, *, parts: Mapping[int, SentPart] = _NO_PARTS
+    ) -> None:
         self._claim = claim
         self._session = session
         self._table = PartTable(claim.subject)
@@ -44,8 +54,15 @@ class SequentialUpload:
         self._active: set[int] = set()
         self._next = 0
         self._rest = b""
-        self._sent = 0
+        self._end = 0  # of the parts taken
+        self._sent = session.stop
         self._crc32c = 0
+        for index in range(len(parts)):
+            part = parts[index]
+            self._table.add(index, part.offset, part.size)
+            self._crc32c = checksum.combine(self._crc32c, part.crc32c, part.size)
+            self._end += part.size
+            self._next += 1
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
         self._is_over = False
@@ -101,6 +118,15 @@ class SequentialUpload:
             await self._session.cancel()
             self._is_over = True
 
+    @property
+    def state(self) -> Mapping[str, str]:
+        """What finds the upload again; see `ResumableUpload`."""
+        return {"upload_id": self._session.upload_id, "token": self._claim.token or ""}
+
+    async def leave(self) -> None:
+        """Let go of the upload as it is: no request."""
+        self._is_over = True
+
     async def _take(self, body: Body) -> None:
         """Send the next part, but for what makes no granule and at least the last byte.
 
@@ -115,12 +141,17 @@ class SequentialUpload:
             await self._session.send(memoryview(data)[:sent], self._sent, None)
         self._sent += sent
         self._rest = data[sent:]
+        self._end += len(body)
         self._crc32c = crc32c
         self._next += 1
 
     def _joined(self, body: Body) -> tuple[bytes, int]:
-        """Return what is to be sent next, and the CRC32C of all up to its end."""
-        return self._rest + body, checksum.crc32c(body, self._crc32c)
+        """Return what is to be sent next, and the CRC32C of all up to its end.
+
+        A session that was gone on with may have bytes of this part already.
+        """
+        fresh = memoryview(body)[max(0, self._sent + len(self._rest) - self._end) :]
+        return self._rest + fresh, checksum.crc32c(body, self._crc32c)
 
     async def _wait_for_turn(self, index: int) -> None:
         while min(self._active) != index:

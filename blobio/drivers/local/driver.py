@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, final
 
 from blobio.drivers.base import GetResult
-from blobio.drivers.local import tree, writing
+from blobio.drivers.local import resuming, tree, writing
 from blobio.drivers.local.reading import LocalStream, OpenFile, head, open_file
 from blobio.drivers.local.threads import Threads
 from blobio.drivers.local.uploads import LocalUpload, Sink, open_sink
+from blobio.drivers.resumable import Resumed, SentPart
+from blobio.drivers.unfinished import Leftover, LeftoverPage
 from blobio.errors import Unsupported
 from blobio.url import BlobUrl
 from blobio.values import (
@@ -104,6 +106,31 @@ class LocalDriver:
             lambda _stop: open_sink(key, options, durable=self._durable), orphan=Sink.discard
         )
         return LocalUpload(key, sink, self._threads)
+
+    async def begin_resumable(self, key: str, options: PutOptions) -> resuming.ResumableFile | None:
+        """Start a write that another process can go on with; see `Resumable.begin_resumable`."""
+        writing.check_options("put", key, options)
+        return await resuming.begin(key, options, self._threads, durable=self._durable)
+
+    async def resume_upload(
+        self,
+        key: str,
+        options: PutOptions,
+        state: Mapping[str, str],
+        parts: Mapping[int, SentPart],
+    ) -> Resumed:
+        """Find a file half written again; see `Resumable.resume_upload`."""
+        found = state, parts
+        return await resuming.resume(key, options, found, self._threads, durable=self._durable)
+
+    async def list_leftovers(self, prefix: str, token: str | None) -> LeftoverPage:
+        """List temporary files in the directory `prefix` and below, all on one page."""
+        del token
+        return LeftoverPage(await self._threads.run(lambda _stop: resuming.leftovers(prefix)))
+
+    async def drop_leftover(self, leftover: Leftover) -> None:
+        """Remove a temporary file that nobody writes; see `Tidy.drop_leftover`."""
+        await self._threads.run(lambda _stop: resuming.drop(leftover))
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
         """List one page; see `Driver.list_page` and `blobio.drivers.local.tree`."""

@@ -1,8 +1,11 @@
-"""An advisory lock on a directory, which makes compare and rename one step among blobio's writers.
+"""Advisory locks: of a directory, so that compare and rename are one step; of a staged file.
 
 No file system has a rename that compares versions. Publishing, deleting and patching therefore hold
 the lock of the directory shared, and a conditional change holds it exclusively, for the few
 microseconds between `stat` and `rename`. Programs that do not take the lock can slip in between.
+
+Whoever writes a staged file that has a name holds its lock, which ends with the process: so it can
+be told from one that a killed process left.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Final
 
 from blobio.errors import ConcurrentWrite, Unsupported
 
-__all__ = ["directory_lock"]
+__all__ = ["directory_lock", "lock_file"]
 
 _PATIENCE_S: Final = 5.0
 _POLL_S: Final = 0.001
@@ -48,6 +51,20 @@ def directory_lock(directory: str, path: str, *, exclusive: bool) -> Iterator[No
         with suppress(OSError):
             fcntl.flock(held, fcntl.LOCK_UN)
         os.close(held)
+
+
+def lock_file(fd: int) -> bool:
+    """Lock an open file until it is closed; False if somebody else has locked it.
+
+    Where the file system has no locks, nothing is locked, and nothing is told from anything.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _acquire(held: int, path: str, *, exclusive: bool) -> None:

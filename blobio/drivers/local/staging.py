@@ -4,8 +4,9 @@ Synchronous and free of asyncio: the driver calls it on worker threads, the bloc
 the caller's thread.
 
 A staged file lives in the directory of its destination. Where the system allows it has no name at
-all until it is published (`O_TMPFILE`), so even a killed process leaves nothing behind; elsewhere
-its name begins with `.blobio-` and ends in `.tmp`.
+all until it is published (`O_TMPFILE`), so even a killed process leaves nothing behind; elsewhere,
+and if another process is to find it again, its name begins with `.blobio-` and ends in `.tmp`, and
+its writer holds a lock on it.
 
 What publishing keeps of a file it replaces: permission bits, and owner and group where the process
 may set them. Other hard links keep the old bytes; ACLs and extended attributes are not kept.
@@ -24,14 +25,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, final
 
+from blobio.drivers.local.directories import make_directories, sync_directory
 from blobio.drivers.local.errors import os_errors
-from blobio.drivers.local.facts import require_blob, require_version, temporary_name, version_of
-from blobio.drivers.local.locking import directory_lock
+from blobio.drivers.local.facts import (
+    is_temporary,
+    require_blob,
+    require_version,
+    temporary_name,
+    version_of,
+)
+from blobio.drivers.local.locking import directory_lock, lock_file
 from blobio.drivers.local.special import is_special
-from blobio.errors import NotDirectory, PermissionDenied, Unsupported, UploadLost
+from blobio.errors import PermissionDenied, Unsupported, UploadLost
 from blobio.values import Body, CreateOnly, ReplaceIf, Version, WriteMode
 
-__all__ = ["StagedFile", "make_directories", "stage"]
+__all__ = ["StagedFile", "reopen", "stage"]
 
 _NEW_FILE_BITS: Final = 0o666
 _PERMISSION_BITS: Final = 0o777
@@ -41,7 +49,12 @@ _DESCRIPTORS: Final = "/proc/self/fd"
 
 
 def stage(
-    path: str, mode: WriteMode, *, durable: bool = False, new_bits: int = _NEW_FILE_BITS
+    path: str,
+    mode: WriteMode,
+    *,
+    durable: bool = False,
+    new_bits: int = _NEW_FILE_BITS,
+    named: bool = False,
 ) -> StagedFile:
     """Start to write `path`, which stays as it is until `StagedFile.publish`.
 
@@ -54,6 +67,7 @@ def stage(
         mode: The condition, decided by `publish`.
         durable: Flush the bytes and the name to the disk before `publish` returns.
         new_bits: Permissions of a file that does not exist yet, before the umask.
+        named: Give it a name, for `reopen`.
 
     Raises:
         IsDirectory: `path` is a directory or ends in `/`.
@@ -66,7 +80,7 @@ def stage(
         existing = _existing(path, target, mode)
         bits = new_bits if existing is None else stat.S_IMODE(existing.st_mode)
         created = make_directories(os.path.dirname(target))
-        scratch = _open_scratch(os.path.dirname(target), bits & _PERMISSION_BITS)
+        scratch = _open_scratch(os.path.dirname(target), bits & _PERMISSION_BITS, named=named)
         staged = StagedFile(path, target, mode, scratch)
         if durable:
             staged.flush_on_publish([os.path.dirname(name) for name in created])
@@ -79,26 +93,31 @@ def stage(
         return staged
 
 
-def make_directories(path: str) -> list[str]:
-    """Make the directory `path` and its parents; return those that were made, deepest first.
+def reopen(path: str, mode: WriteMode, name: str, *, durable: bool = False) -> StagedFile:
+    """Go on with what another process staged for `path` and left under `name`.
 
     Raises:
-        NotDirectory: Something on the way is not a directory.
-        OSError: Otherwise.
+        UploadLost: It is not there, is not a file of this user alone, or somebody writes it.
     """
-    created = []
-    ancestor = path
-    while ancestor and not os.path.lexists(ancestor):
-        created.append(ancestor)
-        ancestor = os.path.dirname(ancestor.rstrip("/"))
-    # not os.makedirs, whose recursion fails for deep paths
-    for directory in reversed(created):
-        with suppress(FileExistsError):  # made by somebody else meanwhile, or `x/..`
-            os.mkdir(directory)
-    if not os.path.isdir(path):
-        message = f"put of {path}: something that is not a directory is in the way"
-        raise NotDirectory(message, url=path, operation="put")
-    return created
+    with os_errors("put", path):
+        target = _target(path, mode)
+        file = os.path.join(os.path.dirname(target), name)
+        message = f"put of {path}: {file} is no write that can be gone on with"
+        if not is_temporary(name) or os.sep in name:
+            raise UploadLost(message, url=path, operation="put")
+        try:
+            fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise UploadLost(message, url=path, operation="put") from error
+        facts = os.fstat(fd)
+        is_own = facts.st_uid == os.geteuid() and facts.st_nlink == 1
+        if not (is_own and stat.S_ISREG(facts.st_mode) and lock_file(fd)):
+            os.close(fd)
+            raise UploadLost(message, url=path, operation="put")
+        staged = StagedFile(path, target, mode, _Scratch(fd, file))
+        if durable:
+            staged.flush_on_publish([])
+        return staged
 
 
 @final
@@ -128,6 +147,11 @@ class StagedFile:
     def fileno(self) -> int:
         """Return the descriptor, open for reading and writing until published or discarded."""
         return self._scratch.fd
+
+    @property
+    def name(self) -> str | None:
+        """The name it has until it is published, without its directory."""
+        return self._scratch.name and os.path.basename(self._scratch.name)
 
     def flush_on_publish(self, directories: list[str]) -> None:
         """Make `publish` durable, and with it the names in `directories`."""
@@ -188,7 +212,7 @@ class StagedFile:
             with directory_lock(os.path.dirname(self._target), self._path, exclusive=exclusive):
                 self._place()
             for directory in self._flush or ():
-                _sync_directory(directory)
+                sync_directory(directory)
             version = version_of(os.fstat(fd))
         self.discard()
         return version
@@ -199,6 +223,13 @@ class StagedFile:
             self._closed = True
             if self._users == 0:
                 self._finalizer()
+
+    def leave(self) -> None:
+        """Close the file and keep it under its name, for `reopen`. Idempotent."""
+        with self._lock:
+            if not self._closed:
+                self._scratch.name = None
+        self.discard()
 
     def _place(self) -> None:
         if isinstance(self._mode, CreateOnly):
@@ -322,9 +353,9 @@ def _is_still(target: str, facts: os.stat_result) -> bool:
         return False
 
 
-def _open_scratch(directory: str, bits: int) -> _Scratch:
+def _open_scratch(directory: str, bits: int, *, named: bool) -> _Scratch:
     # Created with the final permissions: nobody may open it who may not read the result.
-    if _UNNAMED and os.path.isdir(_DESCRIPTORS):
+    if _UNNAMED and not named and os.path.isdir(_DESCRIPTORS):
         try:
             fd = os.open(directory, _UNNAMED | os.O_RDWR | os.O_CLOEXEC, bits)
         except OSError as error:
@@ -334,7 +365,9 @@ def _open_scratch(directory: str, bits: int) -> _Scratch:
         else:
             return _Scratch(fd, None)
     name = os.path.join(directory, temporary_name())
-    return _Scratch(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, bits), name)
+    fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, bits)
+    lock_file(fd)
+    return _Scratch(fd, name)
 
 
 def _take_over(fd: int, existing: os.stat_result) -> None:
@@ -349,11 +382,3 @@ def _take_over(fd: int, existing: os.stat_result) -> None:
             bits = (bits & 0o707) | ((bits & 0o007) << 3)
     if stat.S_IMODE(os.fstat(fd).st_mode) != bits:
         os.fchmod(fd, bits)
-
-
-def _sync_directory(directory: str) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

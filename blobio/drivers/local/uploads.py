@@ -18,7 +18,7 @@ from blobio.drivers.parts import PartTable
 from blobio.errors import UploadLost
 from blobio.values import Body, PartToken, PutOptions, PutResult, WriteMode
 
-__all__ = ["LocalUpload", "Sink", "open_sink"]
+__all__ = ["FileSink", "LocalUpload", "Sink", "open_sink"]
 
 _SLICE_BYTES: Final = 1 << 20
 
@@ -44,22 +44,26 @@ def open_sink(key: str, options: PutOptions, *, durable: bool) -> Sink:
     if is_special(key):
         check_special_mode(key, options.mode)
         return _SpecialSink(key, options.mode)
-    return _FileSink(stage(key, options.mode, durable=durable))
+    return FileSink(stage(key, options.mode, durable=durable))
 
 
 @final
 class LocalUpload:
-    """Parts on their way into a `Sink`; see `blobio.drivers.base.Upload`."""
+    """Parts on their way into a `Sink`; see `blobio.drivers.base.Upload`.
+
+    Attributes:
+        table: Which parts are there.
+    """
 
     def __init__(self, key: str, sink: Sink, threads: Threads) -> None:
         self._sink = sink
         self._threads = threads
-        self._table = PartTable(key)
+        self.table: PartTable = PartTable(key)
 
     async def put_part(self, index: int, offset: int, body: Body) -> PartToken:
         """Write one part where it belongs; see `Upload.put_part`."""
         size = await self._threads.run(partial(_write_at, self._sink, offset, body))
-        return self._table.add(index, offset, size)
+        return self.table.add(index, offset, size)
 
     async def complete(self, parts: Sequence[PartToken], *, size: int) -> PutResult:
         """Publish; see `Upload.complete`. Once cancelled, the blob is whole or as it was.
@@ -67,7 +71,7 @@ class LocalUpload:
         Raises:
             RequestFailed: The parts do not make a blob of `size` bytes; see `PartTable.check`.
         """
-        self._table.check(parts, size)
+        self.table.check(parts, size)
         return await self._threads.run(partial(self._sink.publish, size))
 
     async def abort(self) -> None:
@@ -90,22 +94,25 @@ def _discard(sink: Sink, stop: threading.Event) -> None:
 
 
 @final
-class _FileSink:
-    """A staged file."""
+class FileSink:
+    """A `Sink` that is a staged file."""
 
     def __init__(self, staged: StagedFile) -> None:
         self._staged = staged
 
     def write_at(self, offset: int, data: Body) -> int:
+        """See `Sink`."""
         return self._staged.write_at(offset, data)
 
     def publish(self, size: int, stop: threading.Event) -> PutResult:
+        """See `Sink`."""
         if stop.is_set():
             raise Stopped
         self._staged.truncate(size)  # the last part may have been sent again, and shorter
         return PutResult(version=self._staged.publish())
 
     def discard(self) -> None:
+        """See `Sink`."""
         self._staged.discard()
 
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable
 from typing import IO, Final
 
+from blobio.drivers.local.directories import make_directories
 from blobio.drivers.local.errors import os_errors, translate
 from blobio.drivers.local.facts import (
     describe,
@@ -23,7 +24,7 @@ from blobio.drivers.local.facts import (
 )
 from blobio.drivers.local.locking import directory_lock
 from blobio.drivers.local.special import Stopped, fill, is_special
-from blobio.drivers.local.staging import StagedFile, make_directories, stage
+from blobio.drivers.local.staging import StagedFile, stage
 from blobio.errors import (
     AlreadyExists,
     BlobError,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from blobio.config import S3Config
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.describing import Whereabouts
 from blobio.drivers.registry import DriverServices
+from blobio.drivers.resumable import Resumed, SentPart
 from blobio.drivers.s3 import (
     copying,
     deleting,
     headers,
     listing,
     reading,
+    resuming,
     upload,
     versions,
     writing,
@@ -25,7 +27,9 @@ from blobio.drivers.s3.copying import CopyLimits, Source
 from blobio.drivers.s3.errors import error_for, raise_for
 from blobio.drivers.s3.judge import judge
 from blobio.drivers.s3.sigv4 import MAX_PRESIGNED_S
+from blobio.drivers.s3.upload import S3Upload
 from blobio.drivers.s3.wire import Wire
+from blobio.drivers.unfinished import Leftover, LeftoverPage
 from blobio.drivers.versions import BlobVersion, VersionPage
 from blobio.drivers.window import for_each
 from blobio.errors import BlobError, InvalidConfig, IsDirectory, NotFound, Unsupported
@@ -122,9 +126,32 @@ class S3Driver:
 
     async def begin_upload(self, key: str, options: PutOptions) -> Upload:
         """Start a write in parts: 1 POST."""
+        return await self.begin_resumable(key, options)
+
+    async def begin_resumable(self, key: str, options: PutOptions) -> S3Upload:
+        """Start a write in parts that another process can go on with: 1 POST."""
         self._need_key(key, "put")
         self._need_conditions(key, options, "put")
         return await upload.begin(self._bucket, key, options)
+
+    async def resume_upload(
+        self,
+        key: str,
+        options: PutOptions,
+        state: Mapping[str, str],
+        parts: Mapping[int, SentPart],
+    ) -> Resumed:
+        """Find an upload again: 1 GET for each 1,000 parts."""
+        self._need_conditions(key, options, "put")
+        return await resuming.resume(self._bucket, key, options, state, parts)
+
+    async def list_leftovers(self, prefix: str, token: str | None) -> LeftoverPage:
+        """List one page of uploads that are neither complete nor aborted: 1 GET."""
+        return await resuming.list_page(self._bucket, prefix, token)
+
+    async def drop_leftover(self, leftover: Leftover) -> None:
+        """Abort an upload: 1 DELETE."""
+        await resuming.drop(self._bucket, leftover)
 
     async def list_page(self, prefix: str, options: ListOptions, token: str | None) -> ListPage:
         """List one page: 1 GET."""

@@ -10,7 +10,7 @@ from typing import Final, final
 from blobio import checksum
 from blobio.drivers import markup
 from blobio.drivers.outcomes import outcome_unknown
-from blobio.drivers.s3 import multipart, writing
+from blobio.drivers.s3 import multipart, pending, writing
 from blobio.drivers.s3.bucket import Bucket
 from blobio.drivers.s3.errors import error_for, raise_for
 from blobio.drivers.s3.multipart import Part, UploadTarget
@@ -157,6 +157,15 @@ class S3Upload:
         response = await self._bucket.send(lambda wire: multipart.abort_request(wire, self.target))
         if response.status != _NOT_FOUND:
             raise_for(response, operation=self._operation, subject=self._subject)
+        self._end()
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """What finds the upload again; see `ResumableUpload`."""
+        return pending.state_of(self.target, self._token)
+
+    async def leave(self) -> None:
+        """Let go of the upload as it is: no request."""
         self._end()
 
     async def _settle(self, response: Response, pieces: list[Part], size: int) -> PutResult:

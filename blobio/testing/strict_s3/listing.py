@@ -1,4 +1,4 @@
-"""Listings of `StrictS3`: one page of ListObjectsV2, and of pending uploads. Pure."""
+"""Listings of `StrictS3`: a page of objects, of pending uploads, or of their parts. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from blobio.testing.strict_s3.replies import document, element, iso_time
-from blobio.testing.strict_s3.store import Bucket, S3Error
+from blobio.testing.strict_s3.store import Bucket, PendingUpload, S3Error
 
-__all__ = ["list_objects", "list_uploads"]
+__all__ = ["list_objects", "list_parts", "list_uploads"]
 
 _PAGE: Final = 1000
 _AFTER_ALL_OTHERS: Final = "\U0010ffff"
@@ -58,13 +58,55 @@ def list_objects(bucket: Bucket, query: Mapping[str, str]) -> bytes:
     return document("ListBucketResult", parts)
 
 
-def list_uploads(bucket: Bucket) -> bytes:
-    """Return every pending upload, on one page."""
-    parts = [element("Bucket", bucket.name), element("IsTruncated", "false")]
-    for upload in bucket.uploads.values():
-        fields = element("Key", upload.key) + element("UploadId", upload.upload_id)
+def list_uploads(bucket: Bucket, query: Mapping[str, str]) -> bytes:
+    """Return one page of pending uploads, by key and then by id."""
+    most = min(_PAGE, int(query.get("max-uploads", _PAGE)))
+    encode = query.get("encoding-type") == "url"
+    after = (query.get("key-marker", ""), query.get("upload-id-marker", _AFTER_ALL_OTHERS))
+    wanted = sorted(
+        (
+            upload
+            for upload in bucket.uploads.values()
+            if upload.key.startswith(query.get("prefix", ""))
+            and (upload.key, upload.upload_id) > after
+        ),
+        key=lambda upload: (upload.key, upload.upload_id),
+    )
+    page = wanted[:most]
+    parts = [element("Bucket", bucket.name)]
+    if encode:
+        parts.append(element("EncodingType", "url"))
+    parts.append(element("IsTruncated", "true" if len(wanted) > most else "false"))
+    if len(wanted) > most:
+        parts.append(element("NextKeyMarker", _name(page[-1].key, encode=encode)))
+        parts.append(element("NextUploadIdMarker", page[-1].upload_id))
+    for upload in page:
+        fields = (
+            element("Key", _name(upload.key, encode=encode))
+            + element("UploadId", upload.upload_id)
+            + element("Initiated", iso_time(upload.begun))
+        )
         parts.append(f"<Upload>{fields}</Upload>")
     return document("ListMultipartUploadsResult", parts)
+
+
+def list_parts(upload: PendingUpload, query: Mapping[str, str]) -> bytes:
+    """Return one page of the parts of an upload, by number."""
+    most = min(_PAGE, int(query.get("max-parts", _PAGE)))
+    after = int(query.get("part-number-marker", 0))
+    numbers = sorted(number for number in upload.parts if number > after)
+    rows = [element("Key", upload.key), element("UploadId", upload.upload_id)]
+    rows.append(element("IsTruncated", "true" if len(numbers) > most else "false"))
+    if len(numbers) > most:
+        rows.append(element("NextPartNumberMarker", numbers[most - 1]))
+    for number in numbers[:most]:
+        part = upload.parts[number]
+        fields = element("PartNumber", number) + element("ETag", part.etag)
+        fields += element("Size", len(part.body))
+        if part.crc32c is not None:
+            fields += element("ChecksumCRC32C", part.crc32c)
+        rows.append(f"<Part>{fields}</Part>")
+    return document("ListPartsResult", rows)
 
 
 def _start(keys: list[str], prefix: str, query: Mapping[str, str]) -> int:

@@ -23,6 +23,7 @@ _BUCKET: Final = {
     "DELETE": "DeleteBucket",
 }
 _UPLOAD: Final = {
+    "GET": "ListParts",
     "PUT": "UploadPart",
     "POST": "CompleteMultipartUpload",
     "DELETE": "AbortMultipartUpload",

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from blobio import checksum
 from blobio.testing.strict.answers import Answer
 from blobio.testing.strict.faults import RequestHead
-from blobio.testing.strict_s3.listing import list_objects, list_uploads
+from blobio.testing.strict_s3.listing import list_objects, list_parts, list_uploads
 from blobio.testing.strict_s3.replies import (
     describe,
     document,
@@ -77,6 +77,7 @@ class Service:
             "GetObjectTagging": _tags,
             "CreateMultipartUpload": _begin,
             "UploadPart": _put_part,
+            "ListParts": _list_parts,
             "UploadPartCopy": self._copy_part,
             "CompleteMultipartUpload": _complete,
             "AbortMultipartUpload": _abort,
@@ -195,8 +196,14 @@ def _list(bucket: Bucket, head: RequestHead, body: bytes) -> Answer:
 
 
 def _list_uploads(bucket: Bucket, head: RequestHead, body: bytes) -> Answer:
-    del head, body
-    return Answer(headers=_XML, body=list_uploads(bucket))
+    del body
+    return Answer(headers=_XML, body=list_uploads(bucket, head.query))
+
+
+def _list_parts(bucket: Bucket, head: RequestHead, body: bytes) -> Answer:
+    del body
+    upload = bucket.upload(head.key, head.query["uploadId"])
+    return Answer(headers=_XML, body=list_parts(upload, head.query))
 
 
 def _tags(bucket: Bucket, head: RequestHead, body: bytes) -> Answer:

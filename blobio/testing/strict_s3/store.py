@@ -89,6 +89,7 @@ class PendingUpload:
         key: Where the object will be.
         headers: Of the object.
         has_crc32c: Parts need a CRC32C, and the object gets one of the whole.
+        begun: When, in seconds since the epoch.
         parts: What has arrived, by number.
         is_known: The client was told of it: the reply to its beginning was not lost.
     """
@@ -97,6 +98,7 @@ class PendingUpload:
     key: str
     headers: Mapping[str, str]
     has_crc32c: bool
+    begun: float
     parts: dict[int, StoredPart] = field(default_factory=dict)
     is_known: bool = True
 
@@ -196,6 +198,7 @@ class Bucket:
             key=key,
             headers=dict(headers),
             has_crc32c=has_crc32c,
+            begun=self._clock(),
         )
         self.uploads[upload.upload_id] = upload
         return upload

@@ -11,7 +11,7 @@ import pytest
 from blobio.aio import AsyncContext
 from blobio.config import Config
 from blobio.core.comparing import Pair, is_content, merge_trees
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.drivers.base import Driver
 from blobio.errors import RequestFailed
 from blobio.values import BlobMeta, ListOptions, ListPage

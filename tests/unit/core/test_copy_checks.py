@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import Copied, End, Means, copy
+from blobio.core.copying import copy
+from blobio.core.ends import Copied, End, Means
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import ChecksumMismatch, TransportFailed, VersionMismatch

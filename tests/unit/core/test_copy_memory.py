@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import End, Means, copy
+from blobio.core.copying import copy
+from blobio.core.ends import End, Means
 from blobio.core.flow import ByteBudget, Reservation
 from blobio.drivers.base import Driver
 from blobio.errors import BlobError, NotFound, PermissionDenied, TransportFailed

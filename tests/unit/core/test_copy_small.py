@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import End, Means, copy
+from blobio.core.copying import copy
+from blobio.core.ends import End, Means
 from blobio.core.flow import ByteBudget
 from blobio.drivers.base import Driver, GetResult
 from blobio.errors import ChecksumMismatch

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
-from blobio.core.copying import Copied, End, Means, Way, copy, plan
+from blobio.core.copying import Way, copy, plan
+from blobio.core.ends import Copied, End, Means
 from blobio.core.flow import ByteBudget
 from blobio.core.metadata import MTIME_KEY
 from blobio.drivers.base import Driver, GetResult

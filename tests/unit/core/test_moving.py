@@ -9,7 +9,7 @@ import pytest
 
 from blobio.config import Config, ReadConfig, WriteConfig
 from blobio.core.context import AsyncContext
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.core.flow import ByteBudget
 from blobio.core.moving import move
 from blobio.drivers.base import Driver

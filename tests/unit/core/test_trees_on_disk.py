@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from blobio.core.copying import End, Means
+from blobio.core.ends import End, Means
 from blobio.core.flow import ByteBudget
 from blobio.core.trees import copytree
 from blobio.drivers.base import Driver

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blobio.drivers.local import tree
+from blobio.drivers.local.directories import make_directories
 from blobio.drivers.local.facts import version_of
-from blobio.drivers.local.staging import make_directories
 from blobio.errors import PermissionDenied
 from blobio.values import BlobMeta, ListOptions
 
