@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, final
@@ -145,9 +145,9 @@ async def _put_small(
     """Write what was read with one request with one more."""
     await check.update(data)
     check.confirm_read()
-    if means.moved is not None:
-        means.moved(len(data))
-    return await target.driver.put(target.url.key, data, options)
+    result = await target.driver.put(target.url.key, data, options)
+    means.sent(data)
+    return result
 
 
 async def _stream_parts(
@@ -182,7 +182,7 @@ async def _stream_parts(
         config.write,
         share,
         uploads=means.uploads,
-        give_back=means.buffers.give_back,
+        sent=means.sent,
     )
     part = writer.next_part_bytes
     if body is not None:
@@ -195,7 +195,7 @@ async def _stream_parts(
         blocks = ordered_map(parts.read, parts.starts, window=config.read.window)
     try:
         with means.buffers.shared():
-            result = await _pass_on(_told(blocks, means.moved), meta.size, writer, check)
+            result = await _pass_on(blocks, meta.size, writer, check)
     except BaseException:
         await writer.abort()
         raise
@@ -264,17 +264,6 @@ async def _pass_on(
                 last = block
     check.confirm_read()
     return await writer.finish(last)
-
-
-async def _told(
-    blocks: AsyncGenerator[Body, None], moved: Callable[[int], None] | None
-) -> AsyncGenerator[Body, None]:
-    """Tell of the blocks that go by."""
-    async with contextlib.aclosing(blocks):
-        async for block in blocks:
-            if moved is not None:
-                moved(len(block))
-            yield block
 
 
 @final

@@ -14,7 +14,7 @@ from blobio.core.journal import Journals
 from blobio.core.writer import PartWriter
 from blobio.drivers.base import Driver
 from blobio.url import BlobUrl
-from blobio.values import Version
+from blobio.values import Body, Version
 
 __all__ = ["Copied", "End", "Means"]
 
@@ -65,7 +65,8 @@ class Means:
         budget: Bounds the bytes in flight.
         uploads: Where a writer is entered while it has parts that may have to be taken back.
         buffers: Memory for the parts.
-        moved: Told of the bytes that pass through here, as they come; for a display of progress.
+        moved: Told of the bytes that passed through here, as they reach the destination; for a
+            display of progress.
         keeps_time: Give copies the time of their source, see `attending`.
         verifies: Look at copies once they are there, see `attending`.
         journals: Where streamed copies in parts are written down, so that another process can go on
@@ -80,3 +81,9 @@ class Means:
     keeps_time: bool = False
     verifies: bool = False
     journals: Journals | None = None
+
+    def sent(self, body: Body) -> None:
+        """Take note that a body is at the destination, and may be overwritten here."""
+        self.buffers.give_back(body)
+        if self.moved is not None:
+            self.moved(len(body))

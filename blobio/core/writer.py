@@ -96,7 +96,7 @@ class PartWriter:
         budget: Budget,
         *,
         uploads: set[PartWriter] | None = None,
-        give_back: Callable[[Body], None] | None = None,
+        sent: Callable[[Body], None] | None = None,
     ) -> None:
         self.url = url
         self._driver = driver
@@ -104,7 +104,7 @@ class PartWriter:
         self._config = config
         self._budget = budget
         self._uploads: set[PartWriter] = set() if uploads is None else uploads
-        self._give_back = give_back
+        self._sent = sent
         self._held: Body | None = None
         self._upload: Upload | None = None
         self._tasks: list[asyncio.Task[PartToken]] = []
@@ -251,5 +251,5 @@ class PartWriter:
         self._window.release()
         error = None if task.cancelled() else task.exception()
         self._failure = self._failure or error
-        if self._give_back is not None and error is None and not task.cancelled():
-            self._give_back(body)
+        if self._sent is not None and error is None and not task.cancelled():
+            self._sent(body)

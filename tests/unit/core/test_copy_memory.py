@@ -193,3 +193,30 @@ async def test_a_reservation_gives_back_once() -> None:
     assert await is_free(budget, 10)
     await budget.acquire(10)
     assert not await is_free(budget, 1)  # as it would be if something had been given back twice
+
+
+async def test_bytes_count_as_moved_when_they_are_at_the_destination() -> None:
+    """Read ahead of a slow destination, they would show a copy as done that has hardly begun."""
+    source = await loaded(memory(), {"key": bytes(6 * PART)})
+    gate = asyncio.Event()
+    reached = asyncio.Event()
+
+    @final
+    class Gate:
+        async def around(self, call: Call, act: Callable[[], Awaitable[_T]]) -> _T:
+            if call.verb == "put_part":
+                reached.set()
+                await gate.wait()
+            return await act()
+
+    told: list[int] = []
+    means = Means(CONFIG, ByteBudget(10 * PART), moved=told.append)
+    ends = End(source, url()), End(Wrapped(memory(), Gate()), far("copy"))
+    task = asyncio.ensure_future(copy(*ends, PutOptions(), means))
+    await reached.wait()
+    await settled()
+    assert told == []
+
+    gate.set()
+    await task
+    assert told == [PART] * 6
