@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from blobio.cli import main
 from blobio.core.journal import Journals
 from blobio.testing.faultproxy import FaultProxy, Rule, answer
 from tests.cli.conftest import Run, Servers
@@ -38,10 +39,11 @@ def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def proxy(
     store: str, root: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FaultProxy]:
-    """Stand between the command and the store's server."""
-    del root
+    """Stand between the command and the store's server; leave no upload for other tests."""
     with environment.proxied(store, monkeypatch) as proxy:
         yield proxy
+        proxy.clear()
+        assert main(("gc", "--abort", "--quiet", "--older-than", "0", root)) == 0
 
 
 def parts_sent(proxy: FaultProxy) -> list[int]:
