@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, final
 
 from blobio.drivers.resumable import SentPart
-from blobio.errors import ConcurrentWrite, RequestFailed
+from blobio.errors import ConcurrentWrite, PermissionDenied, RequestFailed
 from blobio.values import PartToken, PutOptions, ReplaceIf
 
 __all__ = ["Journal", "Journals", "Slot", "described"]
@@ -136,11 +136,18 @@ class Journals:
         return Slot(os.path.join(self.directory, hashlib.sha256(pair).hexdigest()[:_NAME]))
 
     def slots(self) -> list[Slot]:
-        """Return the places where there is a journal."""
+        """Return the places where there is a journal.
+
+        Raises:
+            PermissionDenied: The directory cannot be read.
+        """
         try:
             found = os.listdir(self.directory)
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            message = f"the journals in {self.directory} cannot be listed: {error}"
+            raise PermissionDenied(message, url=self.directory, operation="list") from error
         names = sorted(name for name in found if name.endswith(_JOURNAL))
         return [Slot(os.path.join(self.directory, name.removesuffix(_JOURNAL))) for name in names]
 
@@ -223,8 +230,10 @@ class Slot:
             RequestFailed: The disk refuses it.
         """
         temporary = self.path + _TEMPORARY
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
+            with contextlib.suppress(FileNotFoundError):  # left by a process that was killed
+                os.unlink(temporary)
             with open(os.open(temporary, flags, 0o600), "wb") as file:
                 file.write(journal.dump())
             os.replace(temporary, self.name)

@@ -43,7 +43,7 @@ from blobio.values import BlobMeta, Body, PutOptions, PutResult
 
 __all__ = ["Transfer", "resumable_copy", "take_back"]
 
-_IN_VAIN = (AlreadyExists, Conflict, ChecksumMismatch, UploadLost)
+_IN_VAIN = (AlreadyExists, Conflict, UploadLost)
 """After these, going on with the same upload can only fail again."""
 
 
@@ -221,24 +221,32 @@ class _Run:
 
     async def finish(self, check: CopyCheck, moved: Callable[[int], None] | None) -> PutResult:
         """Send what is left, compare the whole, and publish."""
+        is_sent = False
         try:
             async with contextlib.aclosing(self._sent(check)) as sent:
                 async for size in sent:
                     if moved is not None:
                         moved(size)
+            is_sent = True
             check.confirm_read()
             tokens = [self._parts[index].token for index in range(len(self._parts))]
             result = await self._upload.complete(tokens, size=self._transfer.meta.size)
-        except _IN_VAIN:
-            with contextlib.suppress(BlobError):
-                await self._upload.abort()
-            self._slot.remove()
-            raise
-        except BaseException:
-            await self._upload.leave()
+        except BaseException as error:
+            # A part that was changed on its way is sent again; a whole that is wrong stays wrong.
+            is_wrong = is_sent and isinstance(error, ChecksumMismatch)
+            await self._give_up(in_vain=is_wrong or isinstance(error, _IN_VAIN))
             raise
         self._slot.remove()
         return result
+
+    async def _give_up(self, *, in_vain: bool) -> None:
+        """Keep what is there for the next process, or take it back if it is of no use."""
+        if not in_vain:
+            await self._upload.leave()
+            return
+        with contextlib.suppress(BlobError):
+            await self._upload.abort()
+        self._slot.remove()
 
     async def _sent(self, check: CopyCheck) -> AsyncGenerator[int, None]:
         """Yield the size of each part, in order, once the store has it and `check` knows it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from blobio.cli import main
 from blobio.drivers.local.locking import lock_file
 from blobio.testing.strict_s3 import StrictS3, strict_s3
 from tests.cli.conftest import Ran, Run, Servers
@@ -33,15 +34,16 @@ def kinds(ran: Ran) -> list[str]:
 @pytest.fixture
 def left(
     start: Start, root: str, store: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """Leave an upload in the middle, by kill -9; return its URL."""
+) -> Iterator[str]:
+    """Leave an upload in the middle, by kill -9; return its URL. Later tests find none."""
     Path("big").write_bytes(DATA)
     with environment.proxied(store, monkeypatch) as proxy:
         words = ("cp", "--resume", *ONE_BY_ONE, "big", f"{root}big")
         assert interrupt(start, proxy, signal.SIGKILL, At("PUT", "partNumber=2&"), *words) < 0
     for name, value in environment.variables(store).items():
         monkeypatch.setenv(name, value)
-    return f"{root}big"
+    yield f"{root}big"
+    assert main(("gc", "--abort", "--quiet", "--older-than", "0", root)) == 0
 
 
 @pytest.mark.parametrize("store", ["moto", "rclone"])

@@ -5,6 +5,7 @@ was done is sent again, and the bytes are exact.
 from __future__ import annotations
 
 import base64
+import json
 import signal
 import stat
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from blobio.cli import main
 from blobio.core.journal import Journals
 from blobio.testing.faultproxy import FaultProxy, Rule, answer
 from tests.cli.conftest import Run, Servers
-from tests.cli.interrupting import DATA, ONE_BY_ONE, At, Start, interrupt, journals
+from tests.cli.interrupting import DATA, ONE_BY_ONE, PART, At, Start, interrupt, journals
 
 SIGNALS: Final = {signal.SIGINT: 130, signal.SIGKILL: -9}
 PART_4: Final = At("PUT", "partNumber=4&")
@@ -38,10 +40,11 @@ def state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def proxy(
     store: str, root: str, environment: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FaultProxy]:
-    """Stand between the command and the store's server."""
-    del root
+    """Stand between the command and the store's server; leave no upload for other tests."""
     with environment.proxied(store, monkeypatch) as proxy:
         yield proxy
+        proxy.clear()
+        assert main(("gc", "--abort", "--quiet", "--older-than", "0", root)) == 0
 
 
 def parts_sent(proxy: FaultProxy) -> list[int]:
@@ -78,6 +81,25 @@ def test_an_upload_goes_on_where_it_was_interrupted(
     assert parts_sent(proxy) == [4, 5]
     assert proxy.count("POST", "uploads=") == 0
     assert journals() == []
+    assert run("cp", f"{root}big", "back").code == 0
+    assert Path("back").read_bytes() == DATA
+
+
+@moto_only
+@signals
+def test_parts_side_by_side_are_each_sent_once_they_are_not_written_down(
+    start: Start, run: Run, proxy: FaultProxy, root: str, number: signal.Signals
+) -> None:
+    """Which parts are done at the strike depends on the machine; what is sent then does not."""
+    Path("big").write_bytes(DATA)
+    words = ("cp", "--resume", "--part-size", str(PART), "big", f"{root}big")
+    assert interrupt(start, proxy, number, part_4(root), *words) == SIGNALS[number]
+    (journal,) = journals()
+    written_down = {int(index) + 1 for index in json.loads(journal.read_text())["parts"]}
+
+    assert run(*words).code == 0
+
+    assert set(parts_sent(proxy)) == {1, 2, 3, 4, 5} - written_down
     assert run("cp", f"{root}big", "back").code == 0
     assert Path("back").read_bytes() == DATA
 

@@ -24,7 +24,7 @@ from blobio.core.ends import End
 from blobio.core.journal import Journal, Slot
 from blobio.core.resuming import take_back
 from blobio.drivers.unfinished import Leftover, Tidy
-from blobio.errors import BlobError
+from blobio.errors import BlobError, InvalidUrl
 from blobio.url import BlobUrl
 
 __all__ = ["configure", "run"]
@@ -162,7 +162,10 @@ class _Sweep:
 
     def _of_journal(self, slot: Slot, journal: Journal) -> _Found | None:
         """Return a journal as a thing that is unfinished, if what it is about lies below."""
-        url = BlobUrl.parse(journal.target)
+        try:
+            url = BlobUrl.parse(journal.target)
+        except InvalidUrl:  # nobody but us writes journals, and then not like this
+            return None
         here = self._end.url
         if (url.scheme, url.authority) != (here.scheme, here.authority):
             return None

@@ -51,7 +51,7 @@ async def resume(
     there = await _blocks(container, key)
     done = {index for index, part in parts.items() if there.get(upload.block(index)) == part.size}
     if not done:
-        claim = writing.Claim(container, key, state["token"], options.mode, None)
+        claim = writing.Claim(container, key, state["token"], options.mode, options.size)
         published = await writing.is_own(claim)
         if published is None:
             raise upload_lost(container.subject(key))

@@ -126,7 +126,7 @@ class LocalDriver:
     async def list_leftovers(self, prefix: str, token: str | None) -> LeftoverPage:
         """List temporary files in the directory `prefix` and below, all on one page."""
         del token
-        return LeftoverPage(await self._threads.run(lambda _stop: resuming.leftovers(prefix)))
+        return LeftoverPage(await self._threads.run(partial(resuming.leftovers, prefix)))
 
     async def drop_leftover(self, leftover: Leftover) -> None:
         """Remove a temporary file that nobody writes; see `Tidy.drop_leftover`."""

@@ -7,6 +7,7 @@ zero. Each part recorded is read back and compared with its checksum before it c
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -128,16 +129,28 @@ def _is_whole(staged: StagedFile, part: SentPart, stop: object) -> bool:
     return crc == part.crc32c
 
 
-def leftovers(prefix: str) -> list[Leftover]:
-    """Return the temporary files in the directory `prefix` and below; links are not followed."""
+def leftovers(prefix: str, stop: threading.Event) -> list[Leftover]:
+    """Return the temporary files in the directory `prefix` and below; links are not followed.
+
+    Raises:
+        NotFound: There is no such directory.
+        PermissionDenied: A directory cannot be read: leaving it out would look like it was clean.
+    """
     found = []
     with os_errors("list", prefix):
         os.scandir(prefix or ".").close()  # a directory that is not there is an error
-        for directory, _, names in os.walk(prefix or "."):
+        for directory, _, names in os.walk(prefix or ".", onerror=_refuse):
+            if stop.is_set():
+                break
             for name in filter(is_temporary, names):
                 with suppress(FileNotFoundError):
                     found.append(_leftover(os.path.join(directory, name)))
     return sorted(found, key=lambda one: one.key)
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # it went away meanwhile
+        raise error
 
 
 def _leftover(path: str) -> Leftover:

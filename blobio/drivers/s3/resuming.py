@@ -38,7 +38,7 @@ async def resume(
     try:
         there = await _parts(bucket, target, subject)
     except UploadLost:
-        published = await _published(writing.Claim(bucket, key, token, options.mode))
+        published = await _published(writing.Claim(bucket, key, token, options.mode, options.size))
         if published is None:
             raise
         return Resumed(None, published=published)

@@ -12,7 +12,7 @@ import pytest
 
 from blobio.core.journal import Journal, Journals, described
 from blobio.drivers.resumable import SentPart
-from blobio.errors import ConcurrentWrite, RequestFailed
+from blobio.errors import ConcurrentWrite, PermissionDenied, RequestFailed
 from blobio.values import CreateOnly, PartToken, PutOptions, ReplaceIf, Version
 
 JOURNAL: Final = Journal(
@@ -135,3 +135,32 @@ def test_what_is_written_is_described_with_its_condition() -> None:
         "metadata a": "1",
         "metadata b": "2",
     }
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_lies_where_a_journal_is_written_is_not_written_to(tmp_path: Path, kind: str) -> None:
+    slot = Journals(str(tmp_path)).slot("source", "target")
+    other, place = tmp_path / "other", Path(slot.path + ".new")
+    other.write_text("precious")
+    if kind == "link":
+        place.symlink_to(other)
+    else:
+        place.hardlink_to(other)
+
+    with slot.held("target"):
+        slot.save(JOURNAL)
+
+    assert slot.load() == JOURNAL
+    assert other.read_text() == "precious"
+
+
+def test_a_directory_that_cannot_be_listed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> list[str]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("os.listdir", refuse)
+
+    with pytest.raises(PermissionDenied, match="cannot be listed"):
+        Journals(str(tmp_path)).slots()

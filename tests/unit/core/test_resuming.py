@@ -152,6 +152,18 @@ async def test_what_the_source_does_not_vouch_for_is_never_published(
     assert (disk.left, disk.journals.slots()) == ([], [])
 
 
+async def test_a_part_that_was_changed_on_its_way_costs_no_other(disk: Disk) -> None:
+    await disk.put()
+    broken = Fault("get", ChecksumMismatch("flipped", operation="get", retryable=False), skip=3)
+    with pytest.raises(ChecksumMismatch):
+        await disk.copy(Flaky(broken))
+
+    _, counting = await disk.copy()
+
+    assert counting.count("get") == PARTS - 3
+    assert disk.target.read_bytes() == DATA
+
+
 async def test_another_version_of_the_source_is_another_transfer(disk: Disk) -> None:
     await disk.put()
     await disk.break_off()

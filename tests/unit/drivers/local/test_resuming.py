@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from blobio.drivers.local.driver import LocalDriver
 from blobio.drivers.local.resuming import ResumableFile
 from blobio.drivers.resumable import Resumable, SentPart
 from blobio.drivers.unfinished import Leftover, Tidy
-from blobio.errors import ConcurrentWrite, NotFound, UploadLost
+from blobio.errors import ConcurrentWrite, NotFound, PermissionDenied, UploadLost
 from blobio.values import CreateOnly, PutOptions
 
 
@@ -120,3 +120,21 @@ async def test_leftovers_of_a_directory_that_is_not_there_are_an_error(
 ) -> None:
     with pytest.raises(NotFound):
         await driver.list_leftovers(f"{tmp_path}/no/", None)
+
+
+async def test_a_directory_that_cannot_be_read_is_said(
+    driver: LocalDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root reads everything, so the refusal is made up."""
+    scandir, closed = os.scandir, str(tmp_path / "closed")
+    (tmp_path / "closed").mkdir()
+
+    def refusing(path: str) -> Iterator[os.DirEntry[str]]:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+
+    with pytest.raises(PermissionDenied):
+        await driver.list_leftovers(f"{tmp_path}/", None)
