@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +197,16 @@ def test_a_terminal_gets_colours_unless_unwanted(
 def test_a_pipe_gets_colours_only_on_demand(run: Run) -> None:
     assert "\x1b" not in run("ls", "missing").err
     assert run("ls", "--color", "always", "missing").err.startswith("\x1b[31mblobio ls:\x1b[0m ")
+
+
+@local
+def test_sync_tells_what_it_decides(run: Run, root: str) -> None:
+    make_tree()
+    run("sync", "d", root)
+    (Path(root) / "a.txt").write_text("other")
+    (Path(root) / "extra").touch()
+
+    ran = run("sync", "-vn", "--delete", "d", root)
+
+    decided = [line.partition(" info: ")[2] for line in ran.err.splitlines() if " info: " in line]
+    assert decided == ["a.txt: copy", "b.csv: skip", "extra: delete", "sub/c.txt: skip"]
