@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import pty
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from blobio.cli.logs import logged
+from blobio.cli.output import Output
 from blobio.errors import redact
 from blobio.testing.scripted import Received, Reply, ScriptedServer, failing, serving
 from tests.cli.conftest import Run, make_tree
@@ -210,3 +213,18 @@ def test_sync_tells_what_it_decides(run: Run, root: str) -> None:
 
     decided = [line.partition(" info: ")[2] for line in ran.err.splitlines() if " info: " in line]
     assert decided == ["a.txt: copy", "b.csv: skip", "extra: delete", "sub/c.txt: skip"]
+
+
+def test_what_any_part_of_the_package_logs_is_shown_without_secrets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = argparse.Namespace(log_level=None, quiet=False, verbose=2)
+    with logged(args, Output("ls")):
+        logging.getLogger("blobio.somewhere").debug("GET https://h/k?sig=%s", SECRET)
+        logging.getLogger("elsewhere").warning("not ours: %s", SECRET)
+        logging.getLogger("blobio").info("sent 'Authorization: Basic %s'", SECRET)
+
+    shown = capsys.readouterr().err
+    assert "blobio ls: debug: GET https://h/k?sig=REDACTED\n" in shown
+    assert "'Authorization: REDACTED'" in shown
+    assert SECRET not in shown
