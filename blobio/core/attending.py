@@ -38,13 +38,9 @@ async def attended_copy(source: End, target: End, options: PutOptions, means: Me
             since; `ambiguous` is set, for they are there.
         BlobError: As in `copy`.
     """
-    mtime: float | None = None
-    if means.keeps_time:
-        meta = await source.driver.head(source.url.key, version=source.version)
-        mtime = to_stat(meta).mtime
-        if target.driver.capabilities.metadata:
-            metadata = {MTIME_KEY: repr(mtime), **options.metadata}
-            options = replace(options, metadata=metadata)
+    mtime = await _time_of(source) if means.keeps_time else None
+    if mtime is not None and target.driver.capabilities.metadata:
+        options = replace(options, metadata={MTIME_KEY: repr(mtime), **options.metadata})
     copied = await copy(source, target, options, means)
     if means.verifies and not copied.is_proved:
         await _confirm(source, target, copied, means.config.read)
@@ -55,6 +51,12 @@ async def attended_copy(source: End, target: End, options: PutOptions, means: Me
             patched = await target.driver.patch(key, change, if_version=copied.version)
             return replace(copied, version=patched.version)
     return copied
+
+
+async def _time_of(source: End) -> float | None:
+    """Return the time of a blob, None if its store does not tell: a web server need not."""
+    meta = await source.driver.head(source.url.key, version=source.version)
+    return to_stat(meta).mtime or None
 
 
 async def _confirm(source: End, target: End, copied: Copied, config: ReadConfig) -> None:

@@ -21,7 +21,7 @@ _SAME_TIME_S: Final = 1e-3
 """Times that differ less are one: a time of nanoseconds is kept as text of microseconds or so."""
 
 _ROUNDED_S: Final = 1e-6
-"""What a time loses when it is set on a file and read again, as a float of today."""
+"""What a time may lose on a file system that keeps tenths of microseconds."""
 
 
 def hashes_agree(left: BlobMeta, right: BlobMeta) -> bool | None:

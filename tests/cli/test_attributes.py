@@ -13,6 +13,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 import blobio
+from blobio.testing.scripted import ScriptedServer, serving
 from tests.cli.conftest import BUCKET, STORES, Run, Servers, make_tree
 
 every_store = pytest.mark.parametrize("store", STORES)
@@ -202,3 +203,12 @@ def test_a_pipe_has_neither(run: Run, root: str) -> None:
 
     for words in (["cp", "--verify", "d/a.txt", "-"], ["cp", "--preserve", "-", f"{root}x"]):
         assert run(*words).code == 2
+
+
+@local
+@pytest.mark.usefixtures("root")
+def test_a_server_that_tells_no_time_leaves_that_of_the_copy(run: Run) -> None:
+    with ScriptedServer(serving(b"x", headers={"Last-Modified": "no date"})) as server:
+        assert run("cp", "--preserve", f"{server.url}/f", "copy").code == 0
+
+    assert Path("copy").stat().st_mtime > LONG_AGO + 3600

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from blobio.core.copying import End
+from blobio.errors import NotFound
+from blobio.values import BlobMeta
 from tests.cli.conftest import Run, make_tree
 
 pytestmark = pytest.mark.parametrize("store", ["local"])
@@ -96,3 +99,23 @@ def test_sync_stops_and_deletes_nothing(run: Run, root: str) -> None:
 
     assert ran.code == 1
     assert names(root) == ["a.txt", "b.csv/in the way", "extra"]
+
+
+def test_diff_stops_at_the_first_name_that_cannot_be_told(
+    run: Run, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree()
+    run("cp", "-r", "d/", root)
+
+    async def compare(left: tuple[End, BlobMeta], *_rest: object, **_more: object) -> bool:
+        if left[1].key.endswith("b.csv"):
+            message = "b.csv is gone"
+            raise NotFound(message)
+        return True
+
+    monkeypatch.setattr("blobio.cli.commands.diff.have_same_bytes", compare)
+    stopped = run("diff", "-j", "1", "--fail-fast", "d", root)
+    whole = run("diff", "-j", "1", "d", root)
+
+    assert (stopped.code, stopped.lines) == (2, ["! b.csv", "= a.txt"])
+    assert (whole.code, whole.lines) == (2, ["! b.csv", "= a.txt", "= sub/c.txt"])

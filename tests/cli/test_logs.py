@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from blobio.cli.logs import logged
+from blobio.cli.output import Output
 from blobio.errors import redact
 from blobio.testing.scripted import Received, Reply, ScriptedServer, failing, serving
 from tests.cli.conftest import Run, make_tree
@@ -196,3 +200,31 @@ def test_a_terminal_gets_colours_unless_unwanted(
 def test_a_pipe_gets_colours_only_on_demand(run: Run) -> None:
     assert "\x1b" not in run("ls", "missing").err
     assert run("ls", "--color", "always", "missing").err.startswith("\x1b[31mblobio ls:\x1b[0m ")
+
+
+@local
+def test_sync_tells_what_it_decides(run: Run, root: str) -> None:
+    make_tree()
+    run("sync", "d", root)
+    (Path(root) / "a.txt").write_text("other")
+    (Path(root) / "extra").touch()
+
+    ran = run("sync", "-vn", "--delete", "d", root)
+
+    decided = [line.partition(" info: ")[2] for line in ran.err.splitlines() if " info: " in line]
+    assert decided == ["a.txt: copy", "b.csv: skip", "extra: delete", "sub/c.txt: skip"]
+
+
+def test_what_any_part_of_the_package_logs_is_shown_without_secrets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = argparse.Namespace(log_level=None, quiet=False, verbose=2)
+    with logged(args, Output("ls")):
+        logging.getLogger("blobio.somewhere").debug("GET https://h/k?sig=%s", SECRET)
+        logging.getLogger("elsewhere").warning("not ours: %s", SECRET)
+        logging.getLogger("blobio").info("sent 'Authorization: Basic %s'", SECRET)
+
+    shown = capsys.readouterr().err
+    assert "blobio ls: debug: GET https://h/k?sig=REDACTED\n" in shown
+    assert "'Authorization: REDACTED'" in shown
+    assert SECRET not in shown

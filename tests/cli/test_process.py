@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +15,7 @@ import boto3
 import pytest
 
 from blobio.testing.emulators import S3Server
+from blobio.testing.scripted import Received, Reply, ScriptedServer
 from tests.cli.conftest import BUCKET, Run, make_tree
 
 Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
@@ -164,3 +166,35 @@ def test_denied_is_four(run: Run, moto: S3Server, monkeypatch: pytest.MonkeyPatc
 
     assert ran.code == 4
     assert "credentials" in ran.err
+
+
+@pytest.mark.parametrize("store", ["local"])
+@pytest.mark.usefixtures("root")
+def test_results_are_printed_as_they_happen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second upload is not answered before the first one has been told of."""
+    make_tree()
+    told, is_first = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+
+    def answer(request: Received) -> Reply:
+        if request.method == "GET":
+            return Reply(body=b"<ListBucketResult></ListBucketResult>")
+        if is_first.is_set():
+            in_time.append(told.wait(20))
+        is_first.set()
+        return Reply(headers={"ETag": '"0123456789abcdef0123456789abcdef"'})
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    with ScriptedServer(answer) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        process = start("sync", "-j", "1", "d", "s3://bucket/t")
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        told.set()
+        code, rest, _ = finish(process)
+
+    assert first == b"cp d/a.txt s3://bucket/t/a.txt\n"
+    assert (code, rest.count(b"\n")) == (0, 2)
+    assert in_time == [True, True]

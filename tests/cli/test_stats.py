@@ -41,6 +41,18 @@ def test_requests_of_a_listing_and_a_download(run: Run, root: str, store: str) -
     assert told[SCHEMES[store]]["received"] > 9
 
 
+@remote
+def test_a_move_within_a_store_is_copies_and_deletes(run: Run, root: str, store: str) -> None:
+    make_tree()
+    run("cp", "d/a.txt", f"{root}x/")
+
+    told = run("mv", "--stats", "--json", f"{root}x/a.txt", f"{root}y/").records[-1]["stores"]
+
+    requests = told[SCHEMES[store]]["requests"]
+    assert (requests["COPY"], requests["DELETE"]) == (1, 1)
+    assert set(requests) <= {"COPY", "DELETE", "HEAD"}
+
+
 @moto_only
 def test_parts_are_told_from_whole_blobs(run: Run, root: str) -> None:
     Path("large").write_bytes(bytes(11 << 20))

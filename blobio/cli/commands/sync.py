@@ -267,10 +267,12 @@ class _Sync:
         """Count what is listed, and yield only what something may have to be done about."""
         async with contextlib.aclosing(self._pairs.iterate()) as pairs:
             async for pair in pairs:
-                self._counts.sources += State.of(pair.left) is not None
-                self._counts.targets += State.of(pair.right) is not None
+                there = [State.of(meta) is not None for meta in (pair.left, pair.right)]
+                self._counts.sources += there[0]
+                self._counts.targets += there[1]
                 verdict = decide(pair, self._rule)
-                _logger.info("%s: %s", pair.name, verdict)
+                if any(there):  # else it is a directory
+                    _logger.info("%s: %s", pair.name, verdict)
                 if verdict == "delete" and not self._args.delete:
                     continue
                 if verdict != "skip":

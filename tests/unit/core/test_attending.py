@@ -11,6 +11,7 @@ from blobio.core.attending import attended_copy as copy
 from blobio.core.ends import End, Means
 from blobio.core.flow import ByteBudget
 from blobio.core.moving import move
+from blobio.core.sameness import looks_same
 from blobio.drivers.base import Driver
 from blobio.errors import ChecksumMismatch
 from blobio.testing.faults import Counting, Wrapped
@@ -121,3 +122,11 @@ async def test_both_ends_of_the_stores_own_copy_are_read_if_there_is_no_hash() -
     await copy(End(driver, url()), End(driver, NEAR), PutOptions(), MEANS)
 
     assert counting.count("get") == 2
+
+
+def test_a_time_that_lost_its_last_digits_on_disk_is_as_new() -> None:
+    source = BlobMeta("k", 1, 1_234_567_890.1234567, 0.0)
+    kept = source._replace(mtime=1_234_567_890.1234560)
+
+    assert looks_same(source, kept)
+    assert not looks_same(source, kept._replace(mtime=1_234_567_890.12))
