@@ -126,6 +126,37 @@ def test_bash_completes_buckets_and_keys(
     assert offered(script, f"blobio cp x {root}no") == []
 
 
+@moto_only
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    ("shell", "names_offered"), [("zsh", ["a\\ b:", "c\\:d:"]), ("fish", ["a b\t", "c:d\t"])]
+)
+def test_the_words_for_shells_that_may_not_be_there(
+    run: Run, root: str, tmp_path: Path, shell: str, names_offered: list[str]
+) -> None:
+    """What their scripts ask, and get, as argcomplete writes it: a name and its description."""
+    Path("x").touch()
+    for name in ("a b", "c:d"):
+        assert run("cp", "x", f"{root}{name}").code == 0
+    line = f"blobio ls {root}"
+    asked = {
+        **({"_ARGCOMPLETE_DFS": "\t"} if shell == "fish" else {}),
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_SHELL": shell,
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "offered"),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+
+    subprocess.run(["blobio"], env={**os.environ, **asked}, timeout=60, check=True)  # noqa: S607
+
+    offered_lines = (tmp_path / "offered").read_text().split("\n")
+    shown = root.replace(":", "\\:") if shell == "zsh" else root
+    assert sorted(offered_lines) == [f"{shown}{name}" for name in names_offered]
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_names_are_one_level(run: Run, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOBIO_COMPLETION_S", "60")

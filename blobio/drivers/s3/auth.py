@@ -238,7 +238,8 @@ class _Chain:
         from botocore.session import Session
 
         session = Session(profile=self._profile)
-        method = str(getattr(self._found, "method", None) or "another way")
+        # Keys that are no find of botocore's were taken from the environment.
+        method = "env" if self._found is None else str(self._found.method or "another way")
         files = {name: session.get_config_variable(name) for name in _FILES}
         profile = session.profile or "default"
         return _METHODS.get(method, method).format(profile=profile, **files)
