@@ -9,6 +9,9 @@ import pytest
 
 from tests.pyarrow.conftest import Place, table
 
+# Before 25 `read_table` asks twice what the path is, and so do we.
+ASKS_AGAIN = int(pa.__version__.partition(".")[0]) < 25
+
 
 def test_table_goes_out_and_comes_back(place: Place) -> None:
     path = place.at("d/table.parquet")
@@ -31,7 +34,7 @@ def test_one_column_costs_three_requests(remote: Place) -> None:
     found = pq.read_table(path, columns=["b"], filesystem=remote.fs)
 
     assert found["b"].to_pylist() == list(range(1, 60_001))
-    assert len(remote.methods()) <= 3
+    assert len(remote.methods()) <= 3 + ASKS_AGAIN
 
 
 def test_small_table_costs_two_requests(remote: Place) -> None:
@@ -41,7 +44,7 @@ def test_small_table_costs_two_requests(remote: Place) -> None:
 
     pq.read_table(path, filesystem=remote.fs)
 
-    assert len(remote.methods()) <= 2
+    assert len(remote.methods()) <= 2 + ASKS_AGAIN
 
 
 def test_writing_a_table_is_one_request(remote: Place) -> None:
