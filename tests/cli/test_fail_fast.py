@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blobio.core.copying import End
+from blobio.core.ends import End
 from blobio.errors import NotFound
 from blobio.values import BlobMeta
 from tests.cli.conftest import Run, make_tree
