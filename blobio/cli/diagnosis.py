@@ -18,6 +18,7 @@ from typing import Final, Protocol, final
 from urllib.parse import urlsplit
 
 from blobio.aio import AsyncContext
+from blobio.cli.resuming import state_dir
 from blobio.config import Config
 from blobio.core.stores import Stores
 from blobio.drivers.buckets import ROOTS, BucketEntry
@@ -39,7 +40,7 @@ _LIBRARIES: Final = (
     "rich",
     "argcomplete",
 )
-_STATE: Final = "~/.blobio"
+_TOKENS: Final = "~/.blobio"  # where saved tokens are
 _ATTEMPTS: Final = 2  # somebody waits for the answer
 _SKEW_S: Final = 2.0  # Date has whole seconds, and the reply took a moment
 
@@ -90,7 +91,7 @@ def machine(config: Config) -> dict[str, str]:
         "libraries": ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES),
         "proxy": _proxy(config),
         "certificates": _certificates(config),
-        "state": _state(),
+        "state": ", ".join(_content(place) for place in (_TOKENS, state_dir(config))),
     }
 
 
@@ -223,12 +224,13 @@ def _certificates(config: Config) -> str:
     return f"of the system ({paths.cafile or paths.capath or 'none found'})"
 
 
-def _state() -> str:
-    """Tell what this user's directory holds, by name and size."""
-    directory = os.path.expanduser(_STATE)
+def _content(directory: str) -> str:
+    """Tell how much a directory of this user's holds."""
     try:
-        files = [entry for entry in os.scandir(directory) if entry.is_file()]
+        files = [entry for entry in os.scandir(os.path.expanduser(directory)) if entry.is_file()]
     except OSError:
-        return f"nothing in {_STATE}"
+        files = []
+    if not files:
+        return f"nothing in {directory}"
     size = sum(entry.stat().st_size for entry in files)
-    return f"{len(files)} files, {size} bytes in {_STATE}"
+    return f"{len(files)} files, {size} bytes in {directory}"

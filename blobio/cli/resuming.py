@@ -11,7 +11,7 @@ from blobio.config import Config
 from blobio.core.ends import Means
 from blobio.core.journal import Journals
 
-__all__ = ["add_resuming", "journals_of", "means_of"]
+__all__ = ["add_resuming", "journals_of", "means_of", "state_dir"]
 
 
 def add_resuming(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +23,14 @@ def add_resuming(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def journals_of(config: Config) -> Journals:
+def state_dir(config: Config) -> str:
     """Return the directory of journals that the settings name."""
-    home = os.path.expanduser("~/.local/state/blobio")
-    return Journals(os.path.abspath(config.state_dir or home))
+    return os.path.abspath(config.state_dir or os.path.expanduser("~/.local/state/blobio"))
+
+
+def journals_of(config: Config) -> Journals:
+    """Return the journals in it."""
+    return Journals(state_dir(config))
 
 
 def means_of(args: argparse.Namespace, session: Session) -> Means:
