@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import NamedTuple
 
 from blobio.cli.buckets import list_buckets
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import has_wildcards
-from blobio.cli.output import Output, human_size, timestamp
+from blobio.cli.output import Value, human_size, timestamp
 from blobio.cli.session import Session, iterate
 from blobio.cli.versions import list_versions
 from blobio.core.globbing import scan_glob
@@ -71,16 +72,15 @@ async def _list(word: str, args: argparse.Namespace, session: Session) -> None:
         session.account.add(0)
         return
     kept: list[_Line] = []
+    text = partial(_text, args=args)
     async for lines in _lines(word, args, session):
         if args.sort:
             kept += lines
             continue
-        for line in lines:
-            _show(line, args, session.output)
+        session.output.entries(lines, text, _fields)
         session.output.flush()  # a page at a time, for who reads along
     if args.sort:
-        for line in sorted(kept, key=_KEYS[args.sort]):
-            _show(line, args, session.output)
+        session.output.entries(sorted(kept, key=_KEYS[args.sort]), text, _fields)
     session.account.add(0)
 
 
@@ -148,23 +148,27 @@ def _of_entry(entry: DirEntry, name: str) -> _Line:
     return _Line(name + slash, entry.path + slash, entry.stat)
 
 
-def _show(line: _Line, args: argparse.Namespace, output: Output) -> None:
+def _text(line: _Line, args: argparse.Namespace) -> str:
     name = line.url if args.absolute else line.name
+    if not args.long:
+        return name
     stat = line.stat
-    text = name
-    if args.long:
-        size = ("" if stat is None else human_size(stat.size)) if args.human else _digits(stat)
-        time = "" if stat is None else timestamp(stat.mtime)
-        text = f"{size:>12}  {time:20}  {name}"
-    output.record(
-        "entry",
-        text,
-        src=line.url,
-        size=None if stat is None else stat.size,
-        mtime=None if stat is None else timestamp(stat.mtime),
-        etag=None if stat is None else stat.version,
-        hash={"md5": stat.md5} if stat and stat.md5 else None,
-    )
+    size = ("" if stat is None else human_size(stat.size)) if args.human else _digits(stat)
+    time = "" if stat is None else timestamp(stat.mtime)
+    return f"{size:>12}  {time:20}  {name}"
+
+
+def _fields(line: _Line) -> dict[str, Value]:
+    stat = line.stat
+    if stat is None:
+        return {"src": line.url}
+    return {
+        "src": line.url,
+        "size": stat.size,
+        "mtime": timestamp(stat.mtime),
+        "etag": stat.version,
+        "hash": {"md5": stat.md5} if stat.md5 else None,
+    }
 
 
 def _digits(stat: Stat | None) -> str:
