@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Final, final
 
 from blobio.checksum import crc32c
 from blobio.config import Config
@@ -42,6 +43,8 @@ from blobio.url import BlobUrl
 from blobio.values import BlobMeta, Body, PutOptions, PutResult
 
 __all__ = ["Transfer", "resumable_copy", "take_back"]
+
+_logger: Final = logging.getLogger("blobio.core")
 
 _IN_VAIN = (AlreadyExists, Conflict, UploadLost)
 """After these, going on with the same upload can only fail again."""
@@ -172,15 +175,20 @@ async def _resumed(
         found = await target.resume_upload(
             transfer.target_url.key, transfer.options, journal.state, parts
         )
-        if found.published is not None and is_same and not check.needs_bytes:
+        # All parts are written down before an upload is published. If they are not, the journal is
+        # older than that, and cannot tell what was published.
+        is_whole = sum(part.size for part in parts.values()) == transfer.meta.size
+        if found.published is not None and is_whole and not check.needs_bytes:
+            slot.remove()
             for _, part in sorted(parts.items()):
                 check.skip(part.size, part.crc32c)
-            check.confirm_read()  # all parts were written down before the upload was published
-            slot.remove()
+            check.confirm_read()
             return found.published
         if found.upload is not None and is_same:
             kept = {index: part for index, part in parts.items() if index in found.parts}
             journal = replace(journal, parts=kept)
+            there = (len(kept), -(-journal.size // journal.part_bytes))
+            _logger.info("copy to %s goes on: %d of %d parts are there", journal.target, *there)
             return _Run(transfer, slot, found.upload, journal, found)
         if found.upload is not None:
             await found.upload.abort()

@@ -147,6 +147,24 @@ def test_what_was_published_by_a_process_that_died_then_is_not_a_conflict(
     assert journals() == []
 
 
+def test_a_journal_that_is_older_than_what_was_published_proves_nothing(
+    start: Start, run: Run, proxy: FaultProxy, bucket: Bucket
+) -> None:
+    words = words_for(proxy)
+    interrupt(start, proxy, signal.SIGKILL, PART_4, *words)
+    (journal,) = journals()
+    kept = journal.read_text()
+    assert run(*words).code == 0
+    journal.write_text(kept)
+    proxy.clear()
+
+    assert run(*words).code == 0
+
+    assert bytes_sent(proxy) == len(DATA)
+    assert bucket.get("big").body == DATA
+    assert journals() == []
+
+
 def test_gc_cancels_a_session_by_its_journal(
     start: Start, run: Run, proxy: FaultProxy, bucket: Bucket
 ) -> None:

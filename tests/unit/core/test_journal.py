@@ -90,7 +90,9 @@ def test_a_place_is_held_by_one(tmp_path: Path) -> None:
         pass  # pragma: no cover - never entered
 
     with slot.held("target"):
+        assert slot.is_held()
         assert slot.written_at() == 0.0
+    assert not slot.is_held()
 
 
 def test_nothing_stays_where_no_journal_was_left(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def disk(tmp_path: Path) -> Disk:
     return Disk(tmp_path)
 
 
-async def test_only_what_is_not_there_is_read(disk: Disk) -> None:
+async def test_only_what_is_not_there_is_read(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "blobio")
     await disk.put()
     await disk.break_off()
     disk.moved.clear()
@@ -93,6 +94,7 @@ async def test_only_what_is_not_there_is_read(disk: Disk) -> None:
     assert disk.target.read_bytes() == DATA
     assert counting.count("get") == PARTS - 3
     assert sum(disk.moved) == len(DATA)
+    assert f"copy to {disk.target} goes on: 3 of 11 parts are there" in caplog.messages
     assert (disk.left, disk.journals.slots()) == (["it"], [])
 
 
