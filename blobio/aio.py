@@ -12,7 +12,14 @@
 
 from __future__ import annotations
 
+from blobio.core.compression import AsyncCompressedReader, AsyncCompressedWriter
 from blobio.core.context import AsyncContext
 from blobio.core.files import AsyncReader, AsyncWriter
 
-__all__ = ["AsyncContext", "AsyncReader", "AsyncWriter"]
+__all__ = [
+    "AsyncCompressedReader",
+    "AsyncCompressedWriter",
+    "AsyncContext",
+    "AsyncReader",
+    "AsyncWriter",
+]

@@ -22,9 +22,9 @@ from blobio.paths import join
 from blobio.url import BlobUrl, PathLike, fspath
 
 if TYPE_CHECKING:
-    from blobio.blocking.compression import Compression
     from blobio.blocking.context import Context
     from blobio.blocking.opening import BinaryMode, TextMode
+    from blobio.core.formats import Compression
     from blobio.entries import Stat
     from blobio.values import Body
 

@@ -236,7 +236,13 @@ BLOBFILE: Final = """
 
 def test_public_names_are_the_ones_listed_here() -> None:
     assert sorted(blobio.__all__) == sorted(PUBLIC.split())
-    assert sorted(blobio.aio.__all__) == ["AsyncContext", "AsyncReader", "AsyncWriter"]
+    assert sorted(blobio.aio.__all__) == [
+        "AsyncCompressedReader",
+        "AsyncCompressedWriter",
+        "AsyncContext",
+        "AsyncReader",
+        "AsyncWriter",
+    ]
 
 
 def test_every_public_name_exists() -> None:

@@ -8,7 +8,6 @@ early for an error.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import sys
 from collections.abc import Callable
@@ -18,33 +17,29 @@ from typing import (
     TYPE_CHECKING,
     Final,
     Literal,
-    NamedTuple,
     Protocol,
-    TypeAlias,
     TypeVar,
     final,
 )
 
 from blobio.blocking.file import leave
-from blobio.errors import BlobError, InvalidConfig, Unsupported, redact
+from blobio.core.formats import GZIP_LEVEL, explained
+from blobio.errors import redact
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["CompressedReader", "CompressedWriter", "Compression", "compress", "compression_of"]
+__all__ = ["CompressedReader", "CompressedWriter", "compress"]
 
-Compression: TypeAlias = 'Literal["infer", "gzip", "bz2", "xz", "zstd", "lz4"]'
 T = TypeVar("T")
 Mode = Literal["rb", "wb"]
-
-_GZIP_LEVEL: Final = 6  # as the program has it; Python's 9 takes twice the time for a percent
 
 
 def _gzip(file: IO[bytes], mode: Mode) -> IO[bytes]:
     import gzip
 
     # without a name and a time, equal content makes equal blobs
-    return gzip.GzipFile("", mode, _GZIP_LEVEL, file, mtime=0)  # type: ignore[return-value]
+    return gzip.GzipFile("", mode, GZIP_LEVEL, file, mtime=0)  # type: ignore[return-value]
 
 
 def _bz2(file: IO[bytes], mode: Mode) -> IO[bytes]:
@@ -75,57 +70,13 @@ def _lz4(file: IO[bytes], mode: Mode) -> IO[bytes]:
     return opened
 
 
-class _Format(NamedTuple):
-    suffix: str
-    open: Callable[[IO[bytes], Mode], IO[bytes]]
-    needs: str | None = None
-
-
-_FORMATS: Final = {
-    "gzip": _Format(".gz", _gzip),
-    "bz2": _Format(".bz2", _bz2),
-    "xz": _Format(".xz", _xz),
-    "zstd": _Format(".zst", _zstd, None if sys.version_info >= (3, 14) else "backports.zstd"),
-    "lz4": _Format(".lz4", _lz4, "lz4"),
+_OPENERS: Final[dict[str, Callable[[IO[bytes], Mode], IO[bytes]]]] = {
+    "gzip": _gzip,
+    "bz2": _bz2,
+    "xz": _xz,
+    "zstd": _zstd,
+    "lz4": _lz4,
 }
-
-
-def compression_of(name: str, compression: str | None) -> str | None:
-    """Return the format that `compression` asks for, or None for the bytes as they are.
-
-    Args:
-        name: Of the blob; its end decides for `"infer"`: `.gz`, `.bz2`, `.xz`, `.zst`, `.lz4`.
-        compression: `"infer"`, the name of a format, or None.
-
-    Raises:
-        InvalidConfig: There is no such format.
-        Unsupported: Its package is not installed; the message names the `pip install` to run.
-    """
-    if compression == "infer":
-        lower = name.lower()
-        found = (kind for kind, form in _FORMATS.items() if lower.endswith(form.suffix))
-        compression = next(found, None)
-    if compression is None:
-        return None
-    if compression not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        message = f"open of {name}: unknown compression {compression!r}; use infer, {known} or None"
-        raise InvalidConfig(message, operation="open")
-    needs = _FORMATS[compression].needs
-    if needs is not None and not _is_installed(needs):
-        message = (
-            f"open of {name}: {compression} needs the package {needs!r}, which is not installed: "
-            "run  pip install 'blobio[compression]'"
-        )
-        raise Unsupported(message, operation="open")
-    return compression
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that would hold it
-        return False
 
 
 def compress(
@@ -135,12 +86,12 @@ def compress(
 
     Args:
         file: The blob, open for reading or writing.
-        compression: As `compression_of` returned it.
+        compression: As `blobio.core.formats.compression_of` returned it.
         mode: Which way.
         partial_writes_on_exc: Publish even if the `with` block raises.
     """
     start = 0 if mode == "rb" else file.tell()
-    coder = _FORMATS[compression].open(file, mode)  # type: ignore[arg-type]
+    coder = _OPENERS[compression](file, mode)  # type: ignore[arg-type]
     if mode == "rb":
         return CompressedReader(coder, file, compression)
     return CompressedWriter(
@@ -232,16 +183,11 @@ class CompressedReader(io.BufferedIOBase):
     def _checked(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except EOFError as error:
-            message = f"read of {redact(self.name)}: the {self._compression} data end too early"
-            raise EOFError(message) from error
-        except (ValueError, BlobError):  # of a closed file, and of the store
-            raise
-        except Exception as error:  # each format has errors of its own, down to RuntimeError
-            if isinstance(error, OSError) and error.errno is not None:  # the disk's
+        except Exception as error:
+            told = explained(error, self.name, self._compression)
+            if told is error:
                 raise
-            message = f"read of {self.name}: this is not sound {self._compression} data ({error})"
-            raise BlobError(message, url=self.name, operation="read") from error
+            raise told from error
 
 
 class _Writer(Protocol):

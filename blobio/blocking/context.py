@@ -21,9 +21,9 @@ from blobio.url import PathLike
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from blobio.blocking.compression import Compression
     from blobio.blocking.opening import BinaryMode, TextMode
     from blobio.config import Config
+    from blobio.core.formats import Compression
     from blobio.values import Body, PutResult
 
 __all__ = ["Context", "create_context"]

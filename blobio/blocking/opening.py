@@ -12,11 +12,12 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, final
 
-from blobio.blocking.compression import CompressedWriter, compress, compression_of
+from blobio.blocking.compression import CompressedWriter, compress
 from blobio.blocking.file import BlobReader, BlobWriter
 from blobio.blocking.local import open_disk, open_local
 from blobio.blocking.staged import StagedWriter
 from blobio.blocking.text import TextWriter
+from blobio.core.formats import compression_of
 from blobio.errors import InvalidConfig, IsDirectory, NotFound, Unsupported
 from blobio.url import BlobUrl, PathLike
 from blobio.values import (

@@ -11,10 +11,12 @@ from typing import Literal, final, overload
 from blobio.config import Config
 from blobio.core import copying, digest, ends, globbing, listing, moving, removing, trees
 from blobio.core.cache import cached_copy
+from blobio.core.compression import AsyncCompressedReader, AsyncCompressedWriter
 from blobio.core.files import AsyncReader, AsyncWriter
+from blobio.core.formats import Compression
 from blobio.core.listing import Walked
 from blobio.core.metadata import to_stat
-from blobio.core.opening import AsyncMode, Opening, open_blob
+from blobio.core.opening import AnyOpening, AsyncMode, Opening, open_any
 from blobio.core.spelling import spell_entries, spelling_of
 from blobio.core.stores import Stores
 from blobio.entries import DirEntry, Stat
@@ -52,9 +54,8 @@ def decode_text(data: bytes, encoding: str) -> str:
 class AsyncContext:
     """The file API as coroutines and async iterators.
 
-    Every verb means what its namesake in `blobio.Context` means, where arguments, results, errors
-    and requests are described. Use it as an async context manager, or call `aclose`. It belongs to
-    the event loop it is first used on.
+    Every verb means what its namesake in `blobio.Context` means, and is described there. Use it as
+    an async context manager, or call `aclose`. It belongs to the event loop it is first used on.
 
     Args:
         config: All settings; None for `Config.from_env()`.
@@ -93,6 +94,26 @@ class AsyncContext:
         buffer_size: int | None = None,
         version: str | None = None,
     ) -> Opening[AsyncWriter]: ...
+    @overload
+    def open(
+        self,
+        path: PathLike,
+        mode: Literal["rb"] = "rb",
+        *,
+        buffer_size: int | None = None,
+        version: str | None = None,
+        compression: Compression,
+    ) -> Opening[AsyncCompressedReader]: ...
+    @overload
+    def open(
+        self,
+        path: PathLike,
+        mode: Literal["wb", "xb", "ab"],
+        *,
+        buffer_size: int | None = None,
+        version: str | None = None,
+        compression: Compression,
+    ) -> Opening[AsyncCompressedWriter]: ...
     def open(
         self,
         path: PathLike,
@@ -100,7 +121,8 @@ class AsyncContext:
         *,
         buffer_size: int | None = None,
         version: str | None = None,
-    ) -> Opening[AsyncReader] | Opening[AsyncWriter]:
+        compression: Compression | None = None,
+    ) -> AnyOpening:
         """Open a blob: `async with context.open(path, "wb") as file: await file.write(...)`.
 
         Args:
@@ -109,13 +131,16 @@ class AsyncContext:
                 which rewrites the blob with more at its end, only over the version it copied.
             buffer_size: Bytes of a block of a sequential read; None for `Config.buffer_bytes`.
             version: Read this version; or publish only over this version.
+            compression: As of `blobio.Context.BlobFile`; such a reader goes front to back.
 
         Raises:
-            ValueError: Another mode.
+            ValueError: Another mode, or an unknown compression.
             NotFound, IsDirectory, VersionMismatch: On entering, see `blobio.Context.BlobFile`.
             AlreadyExists, VersionMismatch, ConcurrentWrite: On leaving a writer.
         """
-        return open_blob(self.stores, path, mode, buffer_size=buffer_size, version=version)
+        return open_any(
+            self.stores, path, mode, compression, buffer_size=buffer_size, version=version
+        )
 
     # Questions
 

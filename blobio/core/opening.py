@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from typing import Final, Generic, Literal, TypeAlias, TypeVar, final, overload
 
+from blobio.core.compression import AsyncCompressedReader, AsyncCompressedWriter
 from blobio.core.files import AsyncReader, AsyncWriter
+from blobio.core.formats import Compression, compression_of
 from blobio.core.stores import Stores
 from blobio.errors import NotFound
-from blobio.url import PathLike
+from blobio.url import PathLike, fspath
 from blobio.values import CreateOnly, Overwrite, PutOptions, ReplaceIf, Version, WriteMode
 
-__all__ = ["AsyncMode", "Opening", "open_blob"]
+__all__ = ["AnyOpening", "AsyncMode", "Opening", "open_any", "open_blob"]
 
-F = TypeVar("F", bound="AsyncReader | AsyncWriter")
+F = TypeVar("F", bound="AsyncReader | AsyncWriter | AsyncCompressedReader | AsyncCompressedWriter")
 AsyncMode: TypeAlias = 'Literal["rb", "wb", "xb", "ab"]'
 _MODES: Final = ("rb", "wb", "xb", "ab")
 
@@ -36,6 +38,14 @@ class Opening(Generic[F]):
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         assert self._file is not None
         await self._file.__aexit__(kind, error, trace)
+
+
+AnyOpening: TypeAlias = (
+    Opening[AsyncReader]
+    | Opening[AsyncWriter]
+    | Opening[AsyncCompressedReader]
+    | Opening[AsyncCompressedWriter]
+)
 
 
 @overload
@@ -84,6 +94,38 @@ def open_blob(
             return await _append(stores, path, version)
         condition = ReplaceIf(Version(version)) if version is not None else Overwrite()
         return _writer(stores, path, CreateOnly() if mode == "xb" else condition)
+
+    return Opening(write)
+
+
+def open_any(
+    stores: Stores,
+    path: PathLike,
+    mode: AsyncMode,
+    compression: Compression | None,
+    *,
+    buffer_size: int | None,
+    version: str | None,
+) -> AnyOpening:
+    """As `open_blob`, behind a compression if one is asked for.
+
+    Raises:
+        InvalidConfig, Unsupported: As `compression_of` does.
+    """
+    kind = compression_of(fspath(path), compression)
+    if compression is None or mode not in _MODES:
+        return open_blob(stores, path, mode, buffer_size=buffer_size, version=version)
+    if mode == "rb":
+        reading = open_blob(stores, path, mode, buffer_size=buffer_size, version=version)
+
+        async def read() -> AsyncCompressedReader:
+            return AsyncCompressedReader(await reading, kind)
+
+        return Opening(read)
+    writing = open_blob(stores, path, mode, buffer_size=buffer_size, version=version)
+
+    async def write() -> AsyncCompressedWriter:
+        return AsyncCompressedWriter(await writing, kind)
 
     return Opening(write)
 

@@ -115,7 +115,7 @@ def test_arguments_that_contradict_each_other(
 
 def test_unknown_argument_is_a_type_error() -> None:
     with pytest.raises(TypeError):
-        bad.BlobFile("memory://b/k", "r", compression="gzip")
+        bad.BlobFile("memory://b/k", "r", colour="red")
 
 
 @pytest.mark.parametrize("name", ["", "dir/"])

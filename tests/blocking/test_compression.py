@@ -13,7 +13,7 @@ import lz4.frame
 import pytest
 
 import blobio as bf
-from blobio.blocking.compression import compression_of
+from blobio.core.formats import compression_of
 from tests.blocking.conftest import Configure, Place
 
 if sys.version_info >= (3, 14):
