@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from blobio.drivers.base import Driver
 
 __all__ = [
+    "JOBS",
+    "MOST_JOBS",
     "add_class",
     "add_common",
     "add_selection",
@@ -25,6 +27,10 @@ __all__ = [
 
 _QUIET_RETRIES: Final = 2
 """So many of one request are nobody's concern; the next ones tell why a command takes its time."""
+
+JOBS: Final = 32
+MOST_JOBS: Final = 256
+"""Items at once at the start and at the end, where nobody says how many; see `core.flow.Window`."""
 
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -104,7 +110,11 @@ def _add_doing(group: argparse._ArgumentGroup) -> None:
 def _add_limits(group: argparse._ArgumentGroup) -> None:
     """Add what says how much at a time."""
     group.add_argument(
-        "-j", "--jobs", type=positive, default=32, metavar="N", help="items at once (%(default)s)"
+        "-j",
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help=f"items at once (from {JOBS} up to {MOST_JOBS}, while the processor is idle)",
     )
     group.add_argument(
         "--max-memory",
@@ -164,6 +174,8 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def config_from(args: argparse.Namespace) -> Config:
     """Return the environment's settings with those of the command line on top."""
     config = Config.from_env()
+    most = max(config.http.requests_per_host, args.jobs or MOST_JOBS)
+    config = replace(config, http=replace(config.http, requests_per_host=most))
     if args.endpoint:
         config = replace(
             config,

@@ -115,7 +115,7 @@ class Script:
             contextlib.aclosing(self._units(chunks)) as units,
             contextlib.aclosing(self._scheduled(units)) as scheduled,
         ):
-            async for _ in unordered_map(self._perform, scheduled, window=self._session.jobs):
+            async for _ in unordered_map(self._perform, scheduled, window=self._session.window):
                 pass
         if self._failed:
             self._session.output.note(f"{self._failed} of {self._lines} lines failed")

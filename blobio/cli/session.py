@@ -15,9 +15,10 @@ from typing import TypeVar, final
 
 from blobio.aio import AsyncContext
 from blobio.cli.exits import Account, Stop
+from blobio.cli.options import JOBS, MOST_JOBS
 from blobio.cli.output import Output, Value
 from blobio.cli.progress import Progress
-from blobio.core.flow import unordered_map
+from blobio.core.flow import Window, unordered_map
 from blobio.errors import BlobError
 
 __all__ = ["Session"]
@@ -33,7 +34,7 @@ class Session:
         context: Reaches all stores.
         output: Prints.
         account: Makes the exit code.
-        jobs: Most items at once.
+        window: How many items at once.
         fail_fast: Begin no item after the first failure.
         progress: Draws how far transfers are, if anybody looks.
         may_ask: Somebody at a terminal may be asked, and nobody else is.
@@ -45,14 +46,14 @@ class Session:
         output: Output,
         progress: Progress,
         *,
-        jobs: int,
+        jobs: int | None = None,
         fail_fast: bool = False,
     ) -> None:
         self.context = context
         self.progress = progress
         self.output = output
         self.account: Account = Account()
-        self.jobs = jobs
+        self.window: Window = Window(jobs or JOBS, jobs or MOST_JOBS)
         self.fail_fast = fail_fast
         self.may_ask: bool = True
 
@@ -107,7 +108,7 @@ class Session:
                     raise  # it is ours: nobody reads the results any more
                 self.fail(error, **describe(item))
 
-        async for _ in unordered_map(attempt, self.until_failure(items), window=self.jobs):
+        async for _ in unordered_map(attempt, self.until_failure(items), window=self.window):
             pass
 
 

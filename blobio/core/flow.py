@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -12,18 +13,22 @@ from collections.abc import (
     Callable,
     Iterable,
 )
-from typing import Protocol, TypeVar, final
+from typing import Final, Protocol, TypeVar, final
 
 __all__ = [
     "Budget",
     "ByteBudget",
     "Reservation",
+    "Window",
     "each",
     "merge",
     "ordered_map",
     "settle",
     "unordered_map",
 ]
+
+_LOOK_S: Final = 0.25
+_BUSY_SHARE: Final = 0.7  # of one processor, above which more calls at once bring nothing
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,14 +69,62 @@ async def ordered_map(
         await settle(running)
 
 
+@final
+class Window:
+    """How many calls may run at once: ever more, while the processor has time to spare.
+
+    Calls that wait for a store far away leave the processor idle, and the more of them wait at once
+    the better; once it is busy, more of them only take memory. A store that has enough says so, and
+    is then asked less by `blobio.transport.limit`.
+
+    Args:
+        least: Calls at the start.
+        most: Calls at the end.
+        clock: Seconds.
+        busy: Seconds that the processor worked for this process, on all threads.
+    """
+
+    def __init__(
+        self,
+        least: int,
+        most: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        busy: Callable[[], float] = time.process_time,
+    ) -> None:
+        self.size: int = least
+        self._most = most
+        self._clock = clock
+        self._busy = busy
+        self._looked = clock(), busy()
+
+    def has_room(self, running: int) -> bool:
+        """Tell whether another call may run beside `running`; grow, if it is time to."""
+        return running < self.size or (self._grow() and running < self.size)
+
+    def _grow(self) -> bool:
+        if self.size >= self._most:
+            return False
+        now, busy = self._clock(), self._busy()
+        passed = now - self._looked[0]
+        if passed < _LOOK_S:
+            return False
+        is_idle = busy - self._looked[1] < _BUSY_SHARE * passed
+        self._looked = now, busy
+        if is_idle:
+            self.size = min(self._most, self.size + self.size // 2 + 1)
+        return is_idle
+
+
 async def unordered_map(
-    function: Callable[[T], Awaitable[R]], items: AsyncIterable[T], *, window: int
+    function: Callable[[T], Awaitable[R]], items: AsyncIterable[T], *, window: int | Window
 ) -> AsyncGenerator[R, None]:
     """Yield `function(item)` as each is ready, at most `window` calls at once.
 
     The first failure, of a call or of `items`, is raised. Leaving the iteration, by any way,
     cancels what runs and waits for it. `items` is asked for the next one when there is room.
     """
+    places = window if isinstance(window, Window) else Window(window, window)
     # One callback for each task, where asyncio.wait would add one to all of them each time.
     running: set[asyncio.Task[R]] = set()
     ended: deque[asyncio.Task[R]] = deque()
@@ -87,7 +140,7 @@ async def unordered_map(
             task = asyncio.ensure_future(_call(function, item))
             running.add(task)
             task.add_done_callback(end)
-            if len(running) >= window:
+            if not places.has_room(len(running)):
                 await some_ended.wait()
             while ended:
                 yield ended.popleft().result()

@@ -69,7 +69,7 @@ class _Diff:
         async with contextlib.aclosing(self._batches()) as batches:
             async for batch in self._session.until_failure(batches):
                 async with contextlib.aclosing(
-                    ordered_map(self._compare, batch, window=self._session.jobs)
+                    ordered_map(self._compare, batch, window=self._session.window.size)
                 ) as results:
                     async for name, result in self._session.until_failure(results):
                         self._print(name, result)

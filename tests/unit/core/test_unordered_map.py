@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
-from blobio.core.flow import unordered_map
+from blobio.core.flow import Window, unordered_map
 from tests.unit.core.fakes import other_tasks
 
 
@@ -92,3 +92,51 @@ async def test_failures_at_the_same_time_are_all_seen() -> None:
 
     gc.collect()
     assert complaints == []
+
+
+class Machine:
+    """A clock and a processor, both moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = self.worked = 0.0
+
+    def window(self, least: int, most: int) -> Window:
+        return Window(least, most, clock=lambda: self.now, busy=lambda: self.worked)
+
+    def run(self, seconds: float, share: float) -> None:
+        self.now += seconds
+        self.worked += seconds * share
+
+
+def test_the_window_grows_while_the_processor_is_idle() -> None:
+    machine = Machine()
+    window = machine.window(4, 10)
+    assert not window.has_room(4)  # too early to tell
+    machine.run(1.0, share=0.1)
+    assert window.has_room(3)
+    assert window.size == 4  # there was room
+    assert window.has_room(4)
+    assert window.size == 7
+    machine.run(1.0, share=0.1)
+    assert window.has_room(7)
+    machine.run(1.0, share=0.1)
+    assert not window.has_room(10)
+    assert window.size == 10
+
+
+def test_the_window_stays_while_the_processor_is_busy() -> None:
+    machine = Machine()
+    window = machine.window(4, 10)
+    machine.run(1.0, share=0.9)
+    assert not window.has_room(4)
+    machine.run(0.1, share=0.0)
+    assert not window.has_room(4)  # looked at a moment ago
+    machine.run(0.2, share=0.0)
+    assert window.has_room(4)
+
+
+def test_a_fixed_window_does_not_grow() -> None:
+    machine = Machine()
+    window = machine.window(4, 4)
+    machine.run(1.0, share=0.0)
+    assert not window.has_room(4)
