@@ -12,7 +12,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
@@ -119,10 +118,14 @@ class S3Signer:
             payload = await asyncio.to_thread(
                 payload_hash, request.url, request.headers, request.body
             )
-        signed = self._sigv4.sign(
-            request, credentials, region=self.region, now=self._now(), payload=payload
+        return self._sigv4.sign(
+            request,
+            credentials,
+            region=self.region,
+            now=self._now(),
+            payload=payload,
+            renewable=self._explicit is None,
         )
-        return signed if self._explicit is not None else replace(signed, credential=credentials)
 
     async def refresh(self, failed: object = None) -> None:
         """Drop the credentials: the store called them expired.

@@ -92,6 +92,7 @@ class SigV4:
         region: str,
         now: float,
         payload: str | None = None,
+        renewable: bool = False,
     ) -> Request:
         """Return `request` with an `authorization` header; all its other headers are signed too.
 
@@ -101,6 +102,7 @@ class SigV4:
             region: The region of the bucket.
             now: Seconds since the epoch, by the store's clock.
             payload: What `payload_hash` gave, or None to work it out here.
+            renewable: There may be newer credentials; `Request.credential` is to tell these.
         """
         stamp = self._timestamp(now)
         host, path, query = _split(request.url)
@@ -131,6 +133,7 @@ class SigV4:
             operation=request.operation,
             subject=request.subject,
             kind=request.kind,
+            credential=credentials if renewable else None,
         )
 
     def presign(
