@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from blobio.config import S3Config
-from blobio.drivers.s3.auth import S3Signer
+from blobio.drivers.s3.auth import S3Signer, chain, keys_of_environment
 from blobio.drivers.s3.driver import S3Driver
 from blobio.drivers.s3.sigv4 import Credentials
 from blobio.errors import Unauthenticated
@@ -110,6 +114,71 @@ async def test_environment_is_part_of_the_chain(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
     assert await _signed(S3Signer(CHAIN)) == "FROM-ENV"
+
+
+_KEYS = {"AWS_ACCESS_KEY_ID": "FROM-ENV", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("more", "is_ours"),
+    [
+        ({}, True),
+        ({"AWS_SESSION_TOKEN": "token"}, True),
+        ({"AWS_SESSION_TOKEN": ""}, True),
+        ({"AWS_SECURITY_TOKEN": "token"}, False),
+        ({"AWS_PROFILE": "work"}, False),
+        ({"AWS_CREDENTIAL_EXPIRATION": FAR}, False),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, False),
+    ],
+    ids=str,
+)
+def test_keys_of_the_environment_are_those_that_botocore_finds(
+    aws: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, str],
+    is_ours: bool,
+) -> None:
+    (aws / "credentials").write_text(
+        "[default]\naws_access_key_id = D\naws_secret_access_key = s\n"
+        "[work]\naws_access_key_id = W\naws_secret_access_key = s\n"
+    )
+    env = {**_KEYS, **more}
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+    keys = keys_of_environment(env)
+
+    assert (keys is not None) == is_ours
+    if keys is not None:
+        theirs = chain(None)
+        assert theirs is not None
+        found = theirs.get_frozen_credentials()
+        assert dataclasses.astuple(keys) == (
+            found.access_key,
+            found.secret_key,
+            found.token or None,
+        )
+
+
+async def test_keys_of_the_environment_need_no_botocore() -> None:
+    """Commands start without what takes longest to import."""
+    program = (
+        "import asyncio, sys\n"
+        "from blobio.config import S3Config\n"
+        "from blobio.drivers.s3.auth import S3Signer\n"
+        "from blobio.drivers.s3.settings import dns_suffix, look_up\n"
+        "from blobio.transport.message import Request\n"
+        "look_up(S3Config()), dns_suffix('us-east-1')\n"
+        "request = Request(method='GET', url='https://h.example/k')\n"
+        "asyncio.run(S3Signer(S3Config()).sign(request))\n"
+        "print('botocore' in sys.modules)\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, env={**os.environ, **_KEYS}
+    )
+    out, _ = await process.communicate()
+
+    assert out == b"False\n"
 
 
 async def test_profile_is_the_one_named(aws: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
 
 from blobio.config import S3Config
 from blobio.drivers.s3.settings import dns_suffix, look_up
@@ -100,3 +101,25 @@ def test_broken_file_is_an_error(config_file: Path) -> None:
 )
 def test_region_has_the_suffix_of_its_partition(region: str, suffix: str) -> None:
     assert dns_suffix(region) == suffix
+
+
+def test_usual_regions_are_those_of_botocore() -> None:
+    """The pattern that spares its data agrees with it for every region there is."""
+    partitions = Loader().load_data("partitions")["partitions"]
+    suffixes = {
+        region: partition["outputs"]["dnsSuffix"]
+        for partition in partitions
+        for region in partition["regions"]
+    }
+    assert len(suffixes) > 30
+    assert {region: dns_suffix(region) for region in suffixes} == suffixes
+
+
+def test_without_files_the_environment_is_all_there_is(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config_file.unlink()
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(config_file))
+
+    assert look_up(S3Config(region="r")) == (None, "r")
+    assert look_up(S3Config()) == (None, None)
