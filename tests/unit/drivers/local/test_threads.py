@@ -150,3 +150,46 @@ async def test_failure_of_cancelled_work_is_no_complaint_of_asyncio() -> None:
     gc.collect()
 
     assert complaints == []
+
+
+async def test_short_calls_are_done_by_one_thread() -> None:
+    threads = Threads()
+    idents = await asyncio.gather(*(threads.run(lambda _stop: threading.get_ident())
+                                    for _ in range(100)))  # fmt: skip
+
+    assert len(set(idents)) <= 2  # a second one if the machine was slow
+    threads.close()
+
+
+async def test_what_waits_behind_a_long_call_gets_another_thread() -> None:
+    threads = Threads()
+    go_on = threading.Event()
+    long = [
+        asyncio.create_task(threads.run(lambda _stop: go_on.wait(10)))
+        for _ in range(room._WORKERS - 1)
+    ]
+
+    assert await threads.run(lambda _stop: "done") == "done"
+
+    go_on.set()
+    assert all(await asyncio.gather(*long))
+    threads.close()
+
+
+async def test_a_call_that_was_not_begun_is_dropped() -> None:
+    threads = Threads()
+    go_on = threading.Event()
+    done: list[str] = []
+    long = [
+        asyncio.create_task(threads.run(lambda _stop: go_on.wait(10))) for _ in range(room._WORKERS)
+    ]
+    waiting = asyncio.create_task(threads.run(lambda _stop: done.append("done")))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    go_on.set()
+    await asyncio.gather(*long)
+    assert await threads.run(lambda _stop: done) == []
+    threads.close()
