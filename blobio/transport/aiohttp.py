@@ -11,7 +11,8 @@ import contextlib
 import socket
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Mapping
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final, final
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -34,6 +35,7 @@ _READ_BUFFER_BYTES: Final = 1 << 20
 _RECEIVE_BYTES: Final = 1 << 20
 _SEND_QUEUE_BYTES: Final = 256 << 10
 _WITH_BODY: Final = frozenset({"PUT", "POST", "PATCH"})
+_CLOSING_TURNS: Final = 12  # of the event loop
 _SET_HERE: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -48,6 +50,7 @@ class AiohttpTransport:
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
 
     async def send(self, request: Request) -> Response:
@@ -96,6 +99,23 @@ class AiohttpTransport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            await self._end_unsent()
+
+    async def _end_unsent(self) -> None:
+        """End connections that are closed but wait for their peer to take the rest of a request.
+
+        Those are of requests that were given up in the middle of their body. A peer that does not
+        read would keep them open for ever.
+        """
+        for turn in range(_CLOSING_TURNS):
+            left = [each for each in self._sockets if each.fileno() >= 0]
+            if not left:
+                return
+            if turn > 1:  # what is closed in good order is gone by then
+                for each in left:
+                    with contextlib.suppress(OSError):  # the peer was faster
+                        each.shutdown(socket.SHUT_RDWR)
+            await asyncio.sleep(0)
 
     async def _request(
         self, session: aiohttp.ClientSession, request: Request, exchange: Exchange
@@ -125,8 +145,13 @@ class AiohttpTransport:
             message = "the context of this transport is closed"
             raise TransportFailed(message, retryable=False)
         if self._session is None:
-            self._session = _session(self._config)
+            self._session = _session(self._config, self._socket)
         return self._session
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        made = _socket(address)
+        self._sockets.add(made)
+        return made
 
     def _proxy(self, url: str) -> str | None:
         """Choose the proxy. aiohttp's own `trust_env` would read `.netrc` too."""
@@ -176,12 +201,14 @@ async def _pieces(request: Request) -> AsyncIterator[Body]:
         yield request.after
 
 
-def _session(config: HttpConfig) -> aiohttp.ClientSession:
+def _session(
+    config: HttpConfig, socket_factory: Callable[[aiohttp.AddrInfoType], socket.socket]
+) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         ssl=_tls(config),
         limit=0,
         keepalive_timeout=config.idle_s,
-        socket_factory=_socket,
+        socket_factory=socket_factory,
     )
     session = aiohttp.ClientSession(
         connector=connector,

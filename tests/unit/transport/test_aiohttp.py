@@ -520,3 +520,28 @@ async def test_environment_proxy_needs_permission(
         await transport.aclose()
 
     assert (len(proxy.requests), len(server.requests)) == ((1, 0) if trust_env else (0, 1))
+
+
+async def test_closing_ends_a_connection_whose_peer_does_not_read() -> None:
+    """A body that was given up half way waits to be taken, and its socket with it."""
+    reached = asyncio.Event()
+
+    async def never_reads(_: Received, _writer: Writer) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async with running(never_reads, read_bodies=False) as server:
+        transport = AiohttpTransport(HttpConfig())
+        request = Request(method="PUT", url=f"{server.url}/k", body=bytes(32 << 20))
+        task = asyncio.ensure_future(transport.send(request))
+        await reached.wait()
+        for _ in range(50):  # until the kernel takes no more
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        sockets = list(transport._sockets)
+        assert sockets
+
+        await transport.aclose()
+
+        assert [each.fileno() for each in sockets] == [-1]
