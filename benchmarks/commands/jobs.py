@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, final
 from urllib.parse import quote, urlsplit
 
@@ -126,22 +127,20 @@ def _judge_start(_room: Room, lines: int) -> None:
         raise Wrong("nothing was printed")
 
 
-def _judge_small_files(room: Room, _lines: int) -> None:
-    _require("files", room.written(), [room.scale.small_bytes] * room.scale.small_count)
+def _small(scale: Scale) -> list[int]:
+    return [scale.small_bytes] * scale.small_count
 
 
-def _judge_large_files(room: Room, _lines: int) -> None:
-    _require("files", room.written(), [room.scale.large_bytes] * room.scale.large_count)
+def _large(scale: Scale) -> list[int]:
+    return [scale.large_bytes] * scale.large_count
 
 
-def _judge_small_objects(room: Room, _lines: int) -> None:
-    sizes = [size for _, size in room.listed(_UPLOADS)]
-    _require("objects", sizes, [room.scale.small_bytes] * room.scale.small_count)
+def _judge_files(room: Room, _lines: int, *, sizes: Callable[[Scale], list[int]]) -> None:
+    _require("files", room.written(), sizes(room.scale))
 
 
-def _judge_large_objects(room: Room, _lines: int) -> None:
-    sizes = [size for _, size in room.listed(_UPLOADS)]
-    _require("objects", sizes, [room.scale.large_bytes] * room.scale.large_count)
+def _judge_objects(room: Room, _lines: int, *, sizes: Callable[[Scale], list[int]]) -> None:
+    _require("objects", [size for _, size in room.listed(_UPLOADS)], sizes(room.scale))
 
 
 def _judge_sync(_room: Room, lines: int) -> None:
@@ -177,24 +176,24 @@ JOBS: Final = {
     "small-down": Job(
         title="10,000 x 16 KiB down",
         ask=lambda room: Ask(local=room.empty, prefix="small/"),
-        judge=_judge_small_files,
+        judge=partial(_judge_files, sizes=_small),
         reads=True,
     ),
     "small-up": Job(
         title="10,000 x 16 KiB up",
         ask=lambda room: Ask(local=os.path.join(room.served, "small"), prefix=_UPLOADS),
-        judge=_judge_small_objects,
+        judge=partial(_judge_objects, sizes=_small),
     ),
     "large-down": Job(
         title="8 x 256 MiB down",
         ask=lambda room: Ask(local=room.empty, prefix="large/"),
-        judge=_judge_large_files,
+        judge=partial(_judge_files, sizes=_large),
         reads=True,
     ),
     "large-up": Job(
         title="8 x 256 MiB up",
         ask=lambda room: Ask(local=os.path.join(room.served, "large"), prefix=_UPLOADS),
-        judge=_judge_large_objects,
+        judge=partial(_judge_objects, sizes=_large),
     ),
     "sync": Job(
         title="sync of 10,000, nothing to do",

@@ -94,7 +94,11 @@ class Upload(Protocol):
     """
 
     async def put_part(self, index: int, offset: int, body: Body) -> PartToken:
-        """Send part `index` (from 0, contiguous), whose first byte is byte `offset` of the blob."""
+        """Send part `index` (from 0, contiguous), whose first byte is byte `offset` of the blob.
+
+        Once this has returned, the memory of `body` is its caller's again, and may be filled with
+        the next part: a driver that needs the bytes for longer keeps a copy.
+        """
         ...
 
     async def complete(self, parts: Sequence[PartToken], *, size: int) -> PutResult:

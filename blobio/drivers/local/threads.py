@@ -111,6 +111,7 @@ class Threads:
         self._is_told = False
         self._timer: asyncio.TimerHandle | None = None
         self._running = 0
+        self._is_closed = False
 
     async def run(
         self,
@@ -127,7 +128,13 @@ class Threads:
         Args:
             work: Runs on a thread. May take long only if it watches the event.
             orphan: Releases a result that came too late for its cancelled task.
+
+        Raises:
+            RuntimeError: The threads were closed.
         """
+        if self._is_closed:
+            message = "the driver of the disk is closed"
+            raise RuntimeError(message)
         loop = asyncio.get_running_loop()
         job = _Job(work, loop.create_future())
         self._jobs.put(job)
@@ -150,6 +157,9 @@ class Threads:
 
     def close(self) -> None:
         """End the threads, at once if they are idle, else when their work ends. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for _ in range(_WORKERS):
             self._jobs.put(None)
         if self._timer is not None:

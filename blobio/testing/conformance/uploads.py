@@ -53,6 +53,26 @@ async def parts_sent_in_any_order_join_in_index_order(harness: Harness) -> None:
     assert (await harness.driver.head(key)).size == len(data)
 
 
+@case(needs="writable")
+async def memory_of_a_part_is_free_once_it_was_sent(harness: Harness) -> None:
+    """Copies fill the memory of a part that was sent with the next one."""
+    sizes = part_sizes(harness.driver)
+    data = content(sum(sizes))
+    key = harness.key("blob")
+    upload = await harness.driver.begin_upload(key, PutOptions())
+
+    memory = bytearray(max(sizes))
+    tokens, offset = [], 0
+    for index, size in enumerate(sizes):
+        memory[:size] = data[offset : offset + size]
+        tokens.append(await upload.put_part(index, offset, memoryview(memory)[:size]))
+        offset += size
+    memory[:] = bytes(len(memory))
+    await upload.complete(tokens, size=len(data))
+
+    assert await read(harness.driver, key) == data
+
+
 @case(Feature.COMPLETED_VERSIONS, needs="writable pinned_reads")
 async def complete_tells_the_version_it_made(harness: Harness) -> None:
     result = await _upload(harness, content(sum(part_sizes(harness.driver))))

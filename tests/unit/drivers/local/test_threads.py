@@ -152,6 +152,21 @@ async def test_failure_of_cancelled_work_is_no_complaint_of_asyncio() -> None:
     assert complaints == []
 
 
+async def test_closed_threads_take_no_work() -> None:
+    """Not even while one of them is still at its last call."""
+    threads = Threads()
+    go_on = threading.Event()
+    last = asyncio.create_task(threads.run(lambda _stop: go_on.wait(10)))
+    await asyncio.sleep(0)
+    threads.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        await threads.run(lambda _stop: None)
+
+    go_on.set()
+    assert await last
+
+
 async def test_short_calls_are_done_by_one_thread() -> None:
     threads = Threads()
     idents = await asyncio.gather(*(threads.run(lambda _stop: threading.get_ident())
