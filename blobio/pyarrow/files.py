@@ -216,4 +216,5 @@ def _block_has_failed(handled: BaseException | None, frame: FrameType | None) ->
     return False
 
 
-_LEAVE_WITH_ERROR: Final = dis.opmap["WITH_EXCEPT_START"]
+# Of CPython 3.11 to 3.13; an interpreter without it publishes as pyarrow has it.
+_LEAVE_WITH_ERROR: Final = dis.opmap.get("WITH_EXCEPT_START", -1)
