@@ -176,7 +176,7 @@ _LATE: Final = {
     "AzureConfig": "blobio.azureconfig",
     "BlobPath": "blobio.blobpath",
     "Config": "blobio.config",
-    "GcsConfig": "blobio.config",
+    "GcsConfig": "blobio.gcsconfig",
     "HttpConfig": "blobio.config",
     "ReadConfig": "blobio.config",
     "Request": "blobio.transport.message",

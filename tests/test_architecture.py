@@ -29,7 +29,8 @@ RANKS: Final = {
     "entries": 0,
     "checking": 0,
     "config": 0,
-    "azureconfig": 0,  # a branch of config
+    "azureconfig": 0,  # branches of config
+    "gcsconfig": 0,
     "checksum": 0,
     "usage": 0,
     "forks": 0,

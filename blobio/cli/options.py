@@ -32,6 +32,9 @@ JOBS: Final = 32
 MOST_JOBS: Final = 256
 """Items at once at the start and at the end, where nobody says how many; see `core.flow.Window`."""
 
+_DISK_ON_LOOP_S: Final = 0.002
+"""10,000 small files from a server of the same machine: 5.5 s, and 11.8 s with threads."""
+
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -208,7 +211,8 @@ def config_from(args: argparse.Namespace) -> Config:
             gcs=replace(config.gcs, storage_class=name),
             azure=replace(config.azure, access_tier=name),
         )
-    return replace(config, memory_bytes=args.max_memory or _memory_cap())
+    memory_bytes = args.max_memory or _memory_cap()
+    return replace(config, memory_bytes=memory_bytes, disk_on_loop_s=_DISK_ON_LOOP_S)
 
 
 def _memory_cap() -> int:

@@ -214,17 +214,20 @@ async def _read_small(
 ) -> tuple[BlobMeta, bytes] | None:
     """Read a blob that its listing says is small with one request, which sees one version.
 
-    Halves the requests of a download of small blobs. A target with metadata is not served like
-    this: the replies of some stores to a GET leave the source's metadata out.
+    Halves the requests of a download of small blobs, and spares most of the work for a small file.
+    A target with metadata is not served like this but from the disk, which holds none: the replies
+    of some stores to a GET leave the source's metadata out.
 
     Returns:
         None if it is not small, not any more, or the connection broke: a reader will resume.
     """
     limit = config.write.part_bytes
     able = source.driver.capabilities
-    if source.size is None or source.size > limit or able.local_paths:
+    if source.size is None or source.size > limit:
         return None
-    if target.driver.capabilities.metadata:
+    if able.local_paths and not source.size:  # a file that says so may have content all the same
+        return None
+    if target.driver.capabilities.metadata and not able.local_paths:
         return None
     await share.reserve(source.size)
     try:

@@ -24,4 +24,5 @@ def make(url: BlobUrl, services: DriverServices) -> LocalDriver:
     from blobio.drivers.local.driver import LocalDriver
 
     del url  # there is one file system
-    return LocalDriver(durable=services.config.write.durable)
+    config = services.config
+    return LocalDriver(durable=config.write.durable, on_loop_s=config.disk_on_loop_s)

@@ -1,7 +1,8 @@
 """`LocalDriver`: the contract of `blobio.drivers.base` over this machine's file system.
 
-Everything that may block runs on threads; a cancelled verb waits for its thread to stop. A
-cancelled write has either been published whole or left nothing.
+Everything that may block runs on threads, unless `Config.disk_on_loop_s` lets what is brief run on
+the loop; a cancelled verb waits for its thread to stop. A cancelled write has either been published
+whole or left nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Final, final
 
 from blobio.drivers.base import GetResult
 from blobio.drivers.local import resuming, tree, writing
-from blobio.drivers.local.reading import LocalStream, OpenFile, head, open_file
+from blobio.drivers.local.reading import LocalStream, OpenFile, head, open_file, open_plain
+from blobio.drivers.local.special import is_special
 from blobio.drivers.local.threads import Threads
 from blobio.drivers.local.uploads import LocalUpload, Sink, open_sink
 from blobio.drivers.resumable import Resumed, SentPart
@@ -38,6 +40,7 @@ from blobio.values import (
 
 __all__ = ["LocalDriver"]
 
+_BRIEF_BYTES: Final = 1 << 20
 _LARGEST_FILE: Final = (1 << 63) - 1  # off_t
 _CAPABILITIES: Final = Capabilities(
     server_copy=True,
@@ -64,11 +67,12 @@ class LocalDriver:
 
     Args:
         durable: Flush writes to the disk before they are published.
+        on_loop_s: As `Config.disk_on_loop_s`.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, on_loop_s: float = 0.0) -> None:
         self._durable = durable
-        self._threads = Threads()
+        self._threads = Threads(0.0 if durable else on_loop_s)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -77,7 +81,7 @@ class LocalDriver:
 
     async def head(self, key: str, *, version: Version | None = None) -> BlobMeta:
         """Describe a file or directory; see `Driver.head`."""
-        return await self._threads.run(lambda _stop: head(key, version))
+        return await self._threads.run_brief(lambda _stop: head(key, version))
 
     async def get(self, key: str, options: GetOptions) -> GetResult:
         """Open a file for reading; see `Driver.get`.
@@ -85,7 +89,9 @@ class LocalDriver:
         The stream raises `VersionMismatch` if the file is changed in place while it is read; a file
         that is replaced meanwhile is served as it was. A special file is read to its end first.
         """
-        opened = await self._threads.run(partial(open_file, key, options), orphan=_close)
+        opened = await self._threads.run_brief(partial(open_plain, key, options), orphan=_close)
+        if opened is None:
+            opened = await self._threads.run(partial(open_file, key, options), orphan=_close)
         return GetResult(opened.meta, opened.span, LocalStream(opened, self._threads))
 
     async def put(self, key: str, body: Body, options: PutOptions) -> PutResult:
@@ -97,7 +103,9 @@ class LocalDriver:
                 return writing.put_directory(key, body, options)
             return writing.put(key, body, options, stop, durable=self._durable)
 
-        return await self._threads.run(work)
+        if len(body) > _BRIEF_BYTES or is_special(key):
+            return await self._threads.run(work)
+        return await self._threads.run_brief(work)
 
     async def begin_upload(self, key: str, options: PutOptions) -> LocalUpload:
         """Start a write in parts; see `Driver.begin_upload`."""
@@ -194,5 +202,6 @@ def _file_url(key: str) -> str:
     return "file://" + os.path.join(os.getcwd(), key)
 
 
-def _close(opened: OpenFile) -> None:
-    opened.file.close()
+def _close(opened: OpenFile | None) -> None:
+    if opened is not None:
+        opened.file.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from blobio.drivers.local.threads import Threads
 from blobio.drivers.ranges import resolve
 from blobio.values import BlobMeta, GetOptions, Span, Version
 
-__all__ = ["LocalStream", "OpenFile", "head", "open_file"]
+__all__ = ["LocalStream", "OpenFile", "head", "open_file", "open_plain"]
 
 _CHUNK_BYTES: Final = 2 << 20
 
@@ -70,6 +71,27 @@ def head(key: str, version: Version | None) -> BlobMeta:
     return meta
 
 
+def open_plain(key: str, options: GetOptions, _stop: threading.Event) -> OpenFile | None:
+    """Open a file for reading, as `open_file` does, if its size is known and it waits for nobody.
+
+    Returns:
+        None for what `open_file` has to look into.
+    """
+    with os_errors("get", key):
+        if is_special(key):
+            return None
+        file = _plain(key)
+        try:
+            facts = os.fstat(file.fileno())
+            if not (stat.S_ISREG(facts.st_mode) and facts.st_size):
+                file.close()
+                return None
+            return _open(key, file, options, _stop)
+        except BaseException:
+            file.close()
+            raise
+
+
 def open_file(key: str, options: GetOptions, stop: threading.Event) -> OpenFile:
     """Open a file for reading; see `Driver.get`.
 
@@ -81,20 +103,24 @@ def open_file(key: str, options: GetOptions, stop: threading.Event) -> OpenFile:
         Stopped: `stop` was set while waiting for a special file.
     """
     with os_errors("get", key):
-        if is_special(key):
-            fd = open_special(key, os.O_RDONLY, stop)
-        else:
-            fd = os.open(key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        try:
-            file = io.FileIO(fd)
-        except OSError:  # it refuses directories, but leaves them open
-            os.close(fd)
-            raise
+        file = _file_of(open_special(key, os.O_RDONLY, stop)) if is_special(key) else _plain(key)
         try:
             return _open(key, file, options, stop)
         except BaseException:
             file.close()
             raise
+
+
+def _plain(key: str) -> io.FileIO:
+    return _file_of(os.open(key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+
+
+def _file_of(fd: int) -> io.FileIO:
+    try:
+        return io.FileIO(fd)
+    except OSError:  # it refuses directories, but leaves them open
+        os.close(fd)
+        raise
 
 
 def _open(key: str, file: io.FileIO, options: GetOptions, stop: threading.Event) -> OpenFile:

@@ -6,9 +6,10 @@ from blobio.drivers.local import staging
 from blobio.drivers.local.driver import LocalDriver
 
 
-@pytest.fixture
-async def driver() -> AsyncIterator[LocalDriver]:
-    driver = LocalDriver()
+@pytest.fixture(params=[0.0, 60.0], ids=["threads", "loop"])
+async def driver(request: pytest.FixtureRequest) -> AsyncIterator[LocalDriver]:
+    """Run each test with and without brief calls on the loop."""
+    driver = LocalDriver(on_loop_s=request.param)
     yield driver
     await driver.aclose()
 

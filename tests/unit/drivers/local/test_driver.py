@@ -139,6 +139,7 @@ async def test_create_only_makes_a_new_directory(driver: LocalDriver, tmp_path: 
     assert (tmp_path / "a" / "b").is_dir()
 
 
+@pytest.mark.parametrize("driver", [0.0], indirect=True)  # nothing comes in between on the loop
 async def test_cancelled_put_leaves_the_old_file(
     driver: LocalDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

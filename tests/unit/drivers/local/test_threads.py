@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
+import time
 
 import pytest
 
@@ -208,3 +210,50 @@ async def test_a_call_that_was_not_begun_is_dropped() -> None:
     await asyncio.gather(*long)
     assert await threads.run(lambda _stop: done) == []
     threads.close()
+
+
+async def test_brief_work_is_done_on_the_loop_only_if_that_is_wanted() -> None:
+    places = []
+    for on_loop_s in (0.0, 60.0):
+        threads = Threads(on_loop_s)
+
+        places.append(await threads.run_brief(lambda _stop: threading.current_thread()))
+        threads.close()
+
+    assert places[0] is not threading.current_thread()
+    assert places[1] is threading.current_thread()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_after_a_long_call_on_the_loop_threads_serve_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    threads = Threads(0.002)
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+
+    def long(_stop: threading.Event) -> None:
+        nonlocal now
+        now += 0.003
+        if fails:
+            raise LookupError
+
+    async def place() -> threading.Thread:
+        return await threads.run_brief(lambda _stop: threading.current_thread())
+
+    assert await place() is threading.current_thread()
+    with contextlib.suppress(LookupError):
+        await threads.run_brief(long)
+
+    assert await place() is not threading.current_thread()
+    now += 1.0
+    assert await place() is threading.current_thread()
+    threads.close()
+
+
+async def test_closed_threads_take_no_brief_work_either() -> None:
+    threads = Threads(60.0)
+    threads.close()
+
+    with pytest.raises(RuntimeError):
+        await threads.run_brief(lambda _stop: None)
