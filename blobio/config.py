@@ -257,8 +257,9 @@ class Config:
         state_dir: Where `blobio cp --resume` keeps its journals; None for `~/.local/state/blobio`.
         disk_on_loop_s: To open, write or describe a small file usually takes less time than to
             wake a thread for it. With more than 0 the async context does so on the loop's own
-            thread, and once it took longer than this, by threads for a second. For programs that
-            can spare their loop, as `blobio` can: a disk that hangs stops everything on it.
+            thread, and when that took longer than this three times in a row, by threads for a
+            second. For programs that can spare their loop, as `blobio` can: a disk that hangs
+            stops everything on it.
         output_az_paths: Listings, walks and globs yield Azure paths as `az://`; False yields
             `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.

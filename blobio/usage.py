@@ -68,3 +68,15 @@ class Usage:
         """Count one request less under way."""
         self.in_flight -= 1
         self.busy_s += seconds
+
+    def include(self, other: Usage) -> None:
+        """Add what another process has counted meanwhile; the most at once then is of both."""
+        for scheme, theirs in other.stores.items():
+            ours = self.of(scheme)
+            for kind, count in theirs.requests.items():
+                ours.requests[kind] = ours.requests.get(kind, 0) + count
+            ours.sent_bytes += theirs.sent_bytes
+            ours.received_bytes += theirs.received_bytes
+            ours.retries += theirs.retries
+        self.most_in_flight += other.most_in_flight
+        self.busy_s += other.busy_s

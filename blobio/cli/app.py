@@ -161,6 +161,7 @@ def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usag
     import asyncio
 
     from blobio.aio import AsyncContext
+    from blobio.cli.crew import Crew
     from blobio.cli.logs import logged
     from blobio.cli.progress import Progress
     from blobio.cli.session import Session
@@ -180,6 +181,8 @@ def _run(command: Command, args: argparse.Namespace, output: Output, usage: Usag
                     session = Session(
                         context, output, progress, jobs=args.jobs, fail_fast=args.fail_fast
                     )
+                    if hasattr(args, "processes"):
+                        session.crew = Crew.of(args, config, is_watched=progress.is_drawn)
                     return await command.run(args, session)
 
         try:

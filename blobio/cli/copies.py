@@ -9,21 +9,23 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
-from typing import final
+from typing import TypeAlias, cast, final
 
 from blobio.cli import streams
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.names import names_directory
-from blobio.cli.options import add_class, add_selection, require_classes
+from blobio.cli.options import add_class, add_processes, add_selection, require_classes
 from blobio.cli.output import Value
 from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
 from blobio.cli.sources import Found, Sources
+from blobio.cli.trade import Trade
 from blobio.core.ends import End, Means
 from blobio.core.metadata import to_stat
 from blobio.core.placing import Placement
 from blobio.core.sameness import hashes_agree
 from blobio.errors import BlobError, NotFound, VersionMismatch, redact
+from blobio.url import BlobUrl
 from blobio.values import BlobMeta, CreateOnly, PutOptions, ReplaceIf, Version, WriteMode
 
 __all__ = ["Copier", "add_copying"]
@@ -50,6 +52,7 @@ def add_copying(parser: argparse.ArgumentParser) -> None:
         "--verify", action="store_true", help="compare what DST then holds; read it if need be"
     )
     add_resuming(parser)
+    add_processes(parser)
     conditions = parser.add_argument_group("conditions").add_mutually_exclusive_group()
     conditions.add_argument(
         "--if-absent", action="store_true", help="only where nothing is; else exit 6"
@@ -70,7 +73,8 @@ class _Skip(Exception):
     """This source need not be copied; says why."""
 
 
-Transfer = Callable[[Placement, Means], Awaitable[None]]
+_Packed: TypeAlias = "tuple[BlobUrl, int | None, BlobUrl, str, BlobMeta]"
+_Transfer: TypeAlias = Callable[[Placement, PutOptions, Means], Awaitable[None]]
 
 
 @final
@@ -80,13 +84,15 @@ class Copier:
     Args:
         args: What `add_copying` asked for.
         session: Where results go.
+        transfer: Does one copy, and what comes with it.
 
     Raises:
         Stop: The options go together in no way.
     """
 
-    def __init__(self, args: argparse.Namespace, session: Session) -> None:
+    def __init__(self, args: argparse.Namespace, session: Session, transfer: _Transfer) -> None:
         self._args = args
+        self._transfer = transfer
         self._session = session
         self._sources = Sources(session, args)
         self._metadata = _metadata(args.metadata)
@@ -94,8 +100,8 @@ class Copier:
         self._means = replace(means, keeps_time=args.preserve, verifies=args.verify)
         self._taken: dict[str, str] = {}  # relative name -> source, with --flatten
 
-    async def run(self, transfer: Transfer) -> Exit:
-        """Find the sources and hand each to `transfer` with its place; return the exit code."""
+    async def run(self) -> Exit:
+        """Find the sources, and copy each to its place; return the exit code."""
         args = self._args
         pipes = "-" in args.sources or args.target == "-"
         if pipes and (args.preserve or args.verify):
@@ -110,17 +116,35 @@ class Copier:
             return await self._download()
         target = await self._root()
 
-        async def attempt(placement: Placement) -> None:
-            await self._attempt(placement, transfer)
-
         found = self._placements(target)
         if args.flatten:
             found = _all_of([placement async for placement in found])  # find collisions first
         async with contextlib.aclosing(found):
-            await self._session.each(attempt, found, _ends)
+            await self._session.share(self.trade(), found)
         return self._session.account.code
 
-    async def options(self, placement: Placement) -> PutOptions:
+    def trade(self) -> Trade[Placement]:
+        """Return what is done with each source once it has its place."""
+        stores = self._session.context.stores
+
+        def unpack(packed: object) -> Placement:
+            source, size, target, name, meta = cast("_Packed", packed)
+            return Placement(
+                End(stores.driver(source), source, size=size),
+                End(stores.driver(target), target),
+                name,
+                meta,
+            )
+
+        return Trade(
+            work=self._attempt,
+            describe=_ends,
+            size_of=lambda placement: placement.meta.size,
+            pack=_pack,
+            unpack=unpack,
+        )
+
+    async def _options(self, placement: Placement) -> PutOptions:
         """Return how to write: the condition is the store's to decide, whatever was looked at.
 
         Raises:
@@ -200,7 +224,7 @@ class Copier:
             message = f"--flatten: {other} and {url} would both become {name}; nothing was copied"
             raise Stop(Exit.USAGE, message)
 
-    async def _attempt(self, placement: Placement, transfer: Transfer) -> None:
+    async def _attempt(self, placement: Placement) -> None:
         if _is_one_blob(placement):
             message = f"{placement.source.url} is its own destination"
             raise Stop(Exit.USAGE, message)
@@ -208,13 +232,13 @@ class Copier:
         status, reason = "done", None
         progress = self._session.progress
         try:
+            options = await self._options(placement)
             if self._args.dry_run:
-                await self.options(placement)
                 status = "planned"
             else:
                 with progress.item(str(placement.source.url), placement.meta.size) as moved:
                     means = replace(self._means, moved=moved) if moved else self._means
-                    await _unchanged(placement, transfer(placement, means))
+                    await _unchanged(placement, self._transfer(placement, options, means))
         except _Skip as skip:
             status, reason = "skipped", str(skip)
         self._session.account.add(placement.meta.size)
@@ -243,7 +267,7 @@ class Copier:
         require_classes(driver, args)
         end = End(driver, url)
         meta = BlobMeta(key="", size=0, mtime=time.time(), ctime=time.time())
-        options = await self.options(Placement(end, end, url.name, meta))
+        options = await self._options(Placement(end, end, url.name, meta))
         if args.dry_run:
             self._session.output.record(
                 "result", f"would cp - {url}", dst=str(url), status="planned"
@@ -273,6 +297,11 @@ class Copier:
                 else:
                     self._session.account.add(size)
         return self._session.account.code
+
+
+def _pack(placement: Placement) -> _Packed:
+    source, target = placement.source, placement.target
+    return source.url, source.size, target.url, placement.name, placement.meta
 
 
 def _is_one_blob(placement: Placement) -> bool:

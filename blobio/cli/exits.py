@@ -78,6 +78,14 @@ class Account:
         self.failed += 1
         self._codes.add(code_of(error))
 
+    def include(self, other: Account) -> None:
+        """Count what another process has counted."""
+        self.done += other.done
+        self.size += other.size
+        self.failed += other.failed
+        self.is_cut_short |= other.is_cut_short
+        self._codes |= other._codes
+
     @property
     def code(self) -> Exit:
         """The exit code: a special one only if it tells the whole story."""

@@ -58,9 +58,18 @@ class Mirror:
         self._means = means
         self._dry_run = dry_run
         self._pinned = pinned
-        self.copied: int = 0
         self.deleted: int = 0
-        self.size: int = 0
+        self._deleted_size = 0
+
+    @property
+    def copied(self) -> int:
+        """Blobs that were copied, by other processes too."""
+        return self._session.account.done - self.deleted
+
+    @property
+    def size(self) -> int:
+        """Bytes of those."""
+        return self._session.account.size - self._deleted_size
 
     def describe(self, step: Step) -> dict[str, Value]:
         """Return the fields that name a step in records."""
@@ -80,8 +89,6 @@ class Mirror:
         start = time.monotonic()
         if not self._dry_run:
             await self._copy(step, step.source)
-        self.copied += 1
-        self.size += step.source.size
         ends = self.describe(step)
         self._report(f"cp {ends['src']} {ends['dst']}", ends, step.source.size, start)
 
@@ -167,6 +174,7 @@ class Mirror:
     def _deleted(self, step: Step) -> None:
         assert step.target is not None
         self.deleted += 1
+        self._deleted_size += step.target.size
         ends = self.describe(step)
         self._report(f"rm {ends['dst']}", ends, step.target.size, time.monotonic())
 

@@ -18,6 +18,7 @@ __all__ = [
     "MOST_JOBS",
     "add_class",
     "add_common",
+    "add_processes",
     "add_selection",
     "config_from",
     "positive",
@@ -136,6 +137,16 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--retries", type=int, metavar="N", help="attempts after the first of a request (7)"
+    )
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add `--processes`."""
+    parser.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="processes that share the work (one a processor, up to 8, once there is enough of it)",
     )
 
 

@@ -152,6 +152,19 @@ class Output:
         self._write_note(f"{level}: {text}", _OF_LEVEL.get(level, ""))
 
     @staticmethod
+    def pass_on(out: str, err: str) -> None:
+        """Print what another process would have printed.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+        """
+        if out:
+            sys.stdout.write(out)
+            sys.stdout.flush()
+        if err:
+            sys.stderr.write(err)
+
+    @staticmethod
     def raw(text: str) -> None:
         """Print text as it is, for programs to read."""
         sys.stdout.write(text)

@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import TYPE_CHECKING, Final, Protocol, Self, final
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.output import human_size, plain
@@ -19,11 +19,29 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-__all__ = ["Progress"]
+__all__ = ["Followed", "Progress"]
 
 _LARGE_BYTES: Final = 64 << 20
 _LINES: Final = 8
 _NAME_CHARS: Final = 40
+
+
+class Followed(Protocol):
+    """What is told how far transfers are."""
+
+    def found(self, size: int) -> None:
+        """Count an item that will be moved."""
+        ...
+
+    def all_found(self) -> None:
+        """Say that nothing will be found any more."""
+        ...
+
+    def item(
+        self, name: str, size: int
+    ) -> contextlib.AbstractContextManager[Callable[[int], None] | None]:
+        """Follow one item: what this yields is told of its bytes; None if nobody looks."""
+        ...
 
 
 @final
@@ -63,6 +81,11 @@ class Progress:
     def __exit__(self, *exc_info: object) -> None:
         if self._bars is not None:
             self._bars.stop()
+
+    @property
+    def is_drawn(self) -> bool:
+        """Somebody looks."""
+        return self._bars is not None
 
     @property
     def moved_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import (
     AsyncGenerator,
@@ -11,15 +12,19 @@ from collections.abc import (
     Callable,
     Iterable,
 )
-from typing import TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 from blobio.aio import AsyncContext
 from blobio.cli.exits import Account, Stop
 from blobio.cli.options import JOBS, MOST_JOBS
 from blobio.cli.output import Output, Value
-from blobio.cli.progress import Progress
+from blobio.cli.progress import Followed
 from blobio.core.flow import Window, unordered_map
 from blobio.errors import BlobError
+
+if TYPE_CHECKING:
+    from blobio.cli.crew import Crew
+    from blobio.cli.trade import Trade
 
 __all__ = ["Session"]
 
@@ -37,6 +42,7 @@ class Session:
         window: How many items at once.
         fail_fast: Begin no item after the first failure.
         progress: Draws how far transfers are, if anybody looks.
+        crew: The processes that may share the work, or None.
         may_ask: Somebody at a terminal may be asked, and nobody else is.
     """
 
@@ -44,7 +50,7 @@ class Session:
         self,
         context: AsyncContext,
         output: Output,
-        progress: Progress,
+        progress: Followed,
         *,
         jobs: int | None = None,
         fail_fast: bool = False,
@@ -55,6 +61,7 @@ class Session:
         self.account: Account = Account()
         self.window: Window = Window(jobs or JOBS, jobs or MOST_JOBS)
         self.fail_fast = fail_fast
+        self.crew: Crew | None = None
         self.may_ask: bool = True
 
     def for_line(self, line: int, operation: str) -> Session:
@@ -62,6 +69,7 @@ class Session:
         own = copy.copy(self)
         own.output = self.output.for_line(line, operation)
         own.account = Account()
+        own.crew = None  # the lines are done side by side, and each is small
         own.may_ask = False
         return own
 
@@ -110,6 +118,24 @@ class Session:
 
         async for _ in unordered_map(attempt, self.until_failure(items), window=self.window):
             pass
+
+    async def share(self, trade: Trade[T], items: AsyncIterable[T]) -> None:
+        """Do as `each` does, with the help of other processes if there are enough items."""
+        if self.crew is None:
+            await self.each(trade.work, items, trade.describe)
+            return
+        from blobio.cli.crew import Deal
+
+        deal = Deal(self.crew, self, trade)
+
+        async def work(item: T) -> None:
+            try:
+                await trade.work(item)
+            finally:
+                deal.ended(item)
+
+        async with contextlib.aclosing(deal.own(items)) as own:
+            await self.each(work, own, trade.describe)
 
 
 async def iterate(items: Iterable[T]) -> AsyncIterator[T]:

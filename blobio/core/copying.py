@@ -128,7 +128,7 @@ async def _stream(
         small = await _read_small(source, target, means.config, share)
         if small is not None:
             meta, data = small
-            check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
+            check = _check_of(source, meta, target, want_md5=want_md5 or means.verifies)
             options = _with_source(options, meta, target)
             result = await _put_small(data, target, options, means, check)
             return _copied(result, check, want_md5=want_md5)
@@ -138,6 +138,11 @@ async def _stream(
             )
     finally:
         share.close()
+
+
+def _check_of(source: End, meta: BlobMeta, target: End, *, want_md5: bool) -> CopyCheck:
+    tells = not target.driver.capabilities.local_paths
+    return CopyCheck(source.url, meta, target.url, want_md5=want_md5, target_tells=tells)
 
 
 async def _put_small(
@@ -169,7 +174,7 @@ async def _stream_parts(
         body = await exits.enter_async_context(await source.driver.get(source.url.key, whole))
         meta = body.meta
     options = _with_source(options, meta, target)
-    check = CopyCheck(source.url, meta, target.url, want_md5=want_md5 or means.verifies)
+    check = _check_of(source, meta, target, want_md5=want_md5 or means.verifies)
     if means.journals is not None and body is None:
         ends = (source.driver, source.url, meta, target.driver, target.url)
         transfer = Transfer(*ends, options, config, share)

@@ -138,22 +138,33 @@ class Passed:
 class CopyCheck:
     """Follows the bytes of one copy, in order, and compares them with what both stores say.
 
-    The CRC32C is always computed (half a millisecond for 8 MiB). The MD5, thirty times slower, only
-    if the caller wants it, or the source's store vouches for nothing else.
+    The CRC32C is computed (half a millisecond for 8 MiB) unless nobody can say anything about it.
+    The MD5, thirty times slower, only if the caller wants it, or the source's store vouches for
+    nothing else.
 
     Args:
         source: The blob read.
         meta: What its store says of it.
         target: The blob written.
-        want_md5: Compute the MD5 in any case.
+        want_md5: Compute the MD5, and the CRC32C, in any case.
+        target_tells: The destination's store may tell a hash; a disk keeps none.
     """
 
-    def __init__(self, source: BlobUrl, meta: BlobMeta, target: BlobUrl, *, want_md5: bool) -> None:
+    def __init__(
+        self,
+        source: BlobUrl,
+        meta: BlobMeta,
+        target: BlobUrl,
+        *,
+        want_md5: bool,
+        target_tells: bool = True,
+    ) -> None:
         self._source = source
         self._target = target
         self._meta = meta
         self._size = 0
         self._crc = Crc32c()
+        self._needs_crc = want_md5 or target_tells or meta.crc32c is not None
         needs_md5 = want_md5 or (meta.crc32c is None and meta.md5 is not None)
         self._md5 = hashlib.md5(usedforsecurity=False) if needs_md5 else None
 
@@ -167,8 +178,10 @@ class CopyCheck:
         return f"copy of {self._source} to {self._target}"
 
     @property
-    def passed(self) -> Passed:
-        """The bytes so far."""
+    def passed(self) -> Passed | None:
+        """The bytes so far, or None if their CRC32C is not computed."""
+        if not self._needs_crc:
+            return None
         return Passed(self._size, self._crc.value, self.md5)
 
     @property
@@ -184,7 +197,8 @@ class CopyCheck:
     async def update(self, data: Body) -> None:
         """Count in the bytes that follow those before."""
         self._size += len(data)
-        self._crc.update(data)
+        if self._needs_crc:
+            self._crc.update(data)
         if self._md5 is None:
             return
         if len(data) > _MD5_IN_THREAD_BYTES:

@@ -11,10 +11,10 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit
 from blobio.cli.session import Session
-from blobio.core.ends import Means
+from blobio.cli.trade import Trade
 from blobio.core.placing import Placement, place
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "run", "trade"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Copy all sources; what fails is named, and the rest is copied."""
-    copier = Copier(args, session)
+    return await Copier(args, session, place).run()
 
-    async def copy(placement: Placement, means: Means) -> None:
-        await place(placement, await copier.options(placement), means)
 
-    return await copier.run(copy)
+def trade(args: argparse.Namespace, session: Session) -> Trade[Placement]:
+    """Return what is done with each source."""
+    return Copier(args, session, place).trade()

@@ -7,11 +7,13 @@ import argparse
 from blobio.cli.copies import Copier, add_copying
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.session import Session
+from blobio.cli.trade import Trade
 from blobio.core.ends import Means
 from blobio.core.moving import move
 from blobio.core.placing import Placement, place, require_usable
+from blobio.values import PutOptions
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "run", "trade"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +26,20 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Move all sources; what fails is named and stays where it is, and the rest is moved."""
     if "-" in [*args.sources, args.target]:
         raise Stop(Exit.USAGE, "mv cannot move from or to a pipe; use cp")
-    copier = Copier(args, session)
+    return await Copier(args, session, _move).run()
 
-    async def transfer(placement: Placement, means: Means) -> None:
-        options = await copier.options(placement)
-        if placement.meta.key.endswith("/"):
-            await place(placement, options, means)
-            (result,) = await placement.source.driver.delete([placement.meta.key])
-            if result.error is not None:
-                raise result.error
-            return
-        require_usable(placement.name, placement.target)
-        await move(placement.source, placement.target, options, means)
 
-    return await copier.run(transfer)
+def trade(args: argparse.Namespace, session: Session) -> Trade[Placement]:
+    """Return what is done with each source."""
+    return Copier(args, session, _move).trade()
+
+
+async def _move(placement: Placement, options: PutOptions, means: Means) -> None:
+    if placement.meta.key.endswith("/"):
+        await place(placement, options, means)
+        (result,) = await placement.source.driver.delete([placement.meta.key])
+        if result.error is not None:
+            raise result.error
+        return
+    require_usable(placement.name, placement.target)
+    await move(placement.source, placement.target, options, means)

@@ -15,15 +15,16 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
-from typing import IO, final
+from typing import IO, cast, final
 
 from blobio.cli.exits import Exit, Stop
 from blobio.cli.mirror import Mirror
-from blobio.cli.options import add_class, add_selection, require_classes
+from blobio.cli.options import add_class, add_processes, add_selection, require_classes
 from blobio.cli.output import Value
 from blobio.cli.pairs import Pairs, require_there, tree
 from blobio.cli.resuming import add_resuming, means_of
 from blobio.cli.session import Session
+from blobio.cli.trade import Trade
 from blobio.core.comparing import Pair
 from blobio.core.ends import End
 from blobio.core.sameness import have_same_bytes
@@ -43,7 +44,7 @@ from blobio.core.syncing import (
 )
 from blobio.core.trees import lies_in
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "run", "trade"]
 
 _logger = logging.getLogger("blobio.cli")
 
@@ -65,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--preserve", action="store_true", help="give copies the time of their source, on disk too"
     )
     add_resuming(parser)
+    add_processes(parser)
     compare = parser.add_mutually_exclusive_group()
     compare.add_argument("--size-only", action="store_true", help="the same size is the same")
     compare.add_argument(
@@ -117,6 +119,12 @@ async def run(args: argparse.Namespace, session: Session) -> Exit:
     return await sync.stream()
 
 
+def trade(args: argparse.Namespace, session: Session) -> Trade[Pair] | Trade[Step]:
+    """Return what is done with each pair, or each step of a plan."""
+    sync = _Sync(args, session, tree(args.source, session), tree(args.target, session))
+    return sync.steps if args.apply or args.delete else sync.pairs
+
+
 @final
 class _Sync:
     """One sync of two trees."""
@@ -146,14 +154,35 @@ class _Sync:
         ]
         self._roots = names[0], names[1]  # the same wherever the plan is applied
 
+    @property
+    def pairs(self) -> Trade[Pair]:
+        """What is done with what the listings found under one name."""
+        return Trade(
+            work=self._copy_if_needed,
+            describe=self._describe,
+            size_of=lambda pair: pair.left.size if pair.left else 0,
+            pack=lambda pair: pair,
+            unpack=lambda packed: cast("Pair", packed),
+        )
+
+    @property
+    def steps(self) -> Trade[Step]:
+        """What is done with the copies of a plan."""
+        return Trade(
+            work=self._mirror.copy,
+            describe=self._mirror.describe,
+            size_of=lambda step: step.source.size if step.source else 0,
+            pack=lambda step: step,
+            unpack=lambda packed: cast("Step", packed),
+        )
+
+    async def _copy_if_needed(self, pair: Pair) -> None:
+        if await self._needs_copy(pair):
+            await self._mirror.copy(_step(pair))
+
     async def stream(self) -> Exit:
         """Copy while listing; nothing is deleted."""
-
-        async def work(pair: Pair) -> None:
-            if await self._needs_copy(pair):
-                await self._mirror.copy(_step(pair))
-
-        await self._session.each(work, self._candidates(), self._describe)
+        await self._session.share(self.pairs, self._candidates())
         if not self._counts.sources and self._pairs.failure is None:
             await self._require_source()
         return self._finish()
@@ -248,7 +277,7 @@ class _Sync:
                 if step.source is not None:
                     yield step
 
-        await self._session.each(self._mirror.copy, copies(), self._mirror.describe)
+        await self._session.share(self.steps, copies())
         deletes = (step for step in self._steps(file) if step.source is None)
         if not self._session.account.failed:
             await self._mirror.delete(deletes)

@@ -28,7 +28,8 @@ _T = TypeVar("_T")
 _WORKERS: Final = 16
 _LONG_S: Final = 0.002  # at one call: what waits behind it gets a thread of its own
 _LINGER_S: Final = 0.01  # a thread without work; a program may end so much later
-_CAREFUL_S: Final = 1.0  # without calls on the loop, after one there that was long
+_LONG_CALLS: Final = 3  # on the loop, one after the other, or one of ten times that
+_CAREFUL_S: Final = 1.0  # without calls on the loop, after those
 _NEVER: Final = threading.Event()  # nobody stops what nobody waits for
 
 
@@ -114,6 +115,7 @@ class Threads:
     def __init__(self, on_loop_s: float = 0.0) -> None:
         self._on_loop_s = on_loop_s
         self._careful_until = 0.0
+        self._long = 0
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="blobio-local")
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._workers: set[_Worker] = set()
@@ -179,8 +181,11 @@ class Threads:
             return work(_NEVER)
         finally:
             end = time.perf_counter()
-            if end - start > self._on_loop_s:
+            # One that is long may be another process having its turn; some in a row are the disk.
+            self._long = self._long + 1 if end - start > self._on_loop_s else 0
+            if self._long >= _LONG_CALLS or end - start > _LONG_CALLS * 10 * self._on_loop_s:
                 self._careful_until = end + _CAREFUL_S
+                self._long = 0
 
     def close(self) -> None:
         """End the threads, at once if they are idle, else when their work ends. Idempotent."""

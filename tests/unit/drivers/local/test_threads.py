@@ -225,29 +225,36 @@ async def test_brief_work_is_done_on_the_loop_only_if_that_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_after_a_long_call_on_the_loop_threads_serve_for_a_while(
-    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+@pytest.mark.parametrize("calls", [[0.003, 0.003, 0.003], [0.061]], ids=["in-a-row", "one"])
+async def test_after_long_calls_on_the_loop_threads_serve_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, calls: list[float], *, fails: bool
 ) -> None:
     threads = Threads(0.002)
     now = 100.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
 
-    def long(_stop: threading.Event) -> None:
-        nonlocal now
-        now += 0.003
-        if fails:
-            raise LookupError
+    async def long(seconds: float) -> None:
+        def work(_stop: threading.Event) -> None:
+            nonlocal now
+            now += seconds
+            if fails:
+                raise LookupError
 
-    async def place() -> threading.Thread:
-        return await threads.run_brief(lambda _stop: threading.current_thread())
+        with contextlib.suppress(LookupError):
+            await threads.run_brief(work)
 
-    assert await place() is threading.current_thread()
-    with contextlib.suppress(LookupError):
-        await threads.run_brief(long)
+    async def is_on_loop() -> bool:
+        place = await threads.run_brief(lambda _stop: threading.current_thread())
+        return place is threading.current_thread()
 
-    assert await place() is not threading.current_thread()
+    await long(0.003)
+    await long(0.003)
+    assert await is_on_loop()
+    for seconds in calls:
+        await long(seconds)
+    assert not await is_on_loop()
     now += 1.0
-    assert await place() is threading.current_thread()
+    assert await is_on_loop()
     threads.close()
 
 
