@@ -19,7 +19,7 @@ from blobio.drivers.markup import parse
 from blobio.drivers.s3 import copying, headers, multipart, replies
 from blobio.errors import BlobError, RangeNotSatisfiable, RequestFailed
 from blobio.transport.ranges import body_size, parse_content_range, served_span
-from blobio.transport.retry import retry_after_s
+from blobio.transport.retry import quota_wait_s, retry_after_s
 from blobio.values import BlobMeta, From, Last, Range, Span, Version
 
 HUGE: Final = 1 << 62
@@ -225,6 +225,8 @@ LONG: Final[Mapping[str, Callable[[], object]]] = {
     "spaces": lambda: parse_content_range(" " * SIZE + "x"),
     "length": lambda: body_size({"content-length": "9" * SIZE}),
     "retry digits": lambda: retry_after_s({"retry-after": "9" * SIZE}, NOW),
+    "quotas": lambda: quota_wait_s({"ratelimit": ";r=0;t=9" * SIZE}),
+    "quota digits": lambda: quota_wait_s({"ratelimit": ";r=0;t=" + "9" * SIZE}),
     "date digits": lambda: http_time("Mon, " + "9" * SIZE),
     "date spaces": lambda: http_time("Mon, 01 Jan" + " " * SIZE + "2024"),
     "date comments": lambda: http_time("(" * 1_000 + "Mon, 01 Jan 2024"),
