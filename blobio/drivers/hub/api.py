@@ -70,11 +70,23 @@ class HubApi:
         self._is_offline = is_offline
         self._subject = f"hf://datasets/{repository.id}@{repository.revision}"
 
+    @property
+    def dataset(self) -> str:
+        """`namespace/name`."""
+        return self._repository.id
+
     async def commit(self) -> str:
         """Return the commit that the revision is now: 1 GET; none for a commit."""
         if self._repository.is_pinned:
             return self._repository.revision
-        told = await self.info("expand=sha")
+        return self.commit_of(await self.info("expand=sha"))
+
+    def commit_of(self, told: Json) -> str:
+        """Return the commit that an answer of `info` tells of.
+
+        Raises:
+            RequestFailed: It tells of none.
+        """
         sha = told.get("sha")
         if not isinstance(sha, str) or not is_commit(sha):
             raise self._bad("its commit is not told")

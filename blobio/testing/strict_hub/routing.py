@@ -20,7 +20,10 @@ def understand(method: str, target: str, headers: Mapping[str, str]) -> RequestH
     revision as `rev`.
     """
     path, _, search = target.partition("?")
-    query = dict(parse_qsl(search, keep_blank_values=True)) if search else {}
+    pairs = parse_qsl(search, keep_blank_values=True)
+    query = dict(pairs)
+    if "expand" in query:  # of info it may come several times
+        query["expand"] = ",".join(value for name, value in pairs if name == "expand")
     operation, dataset, revision, key = _find(method, path, query)
     return RequestHead(
         method=method,

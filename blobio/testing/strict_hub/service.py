@@ -199,7 +199,7 @@ def _info(repo: HubRepo, sha: str, query: Mapping[str, str]) -> Json:
         "siblings": siblings,
     }
     if "expand" in query:
-        return {key: info[key] for key in ("id", query["expand"])}
+        return {key: info[key] for key in ("id", *query["expand"].split(","))}
     return info
 
 
