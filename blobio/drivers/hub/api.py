@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias, cast, final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from blobio.drivers.hub.errors import bad_reply, error_for, offline
 from blobio.drivers.hub.following import Follower
 from blobio.drivers.hub.repository import Repository, is_commit
 from blobio.transport.message import Request, Response
 
-__all__ = ["HubApi", "Json", "Listed", "Viewed"]
+__all__ = ["HubApi", "Json", "Listed", "Viewed", "next_query"]
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -127,7 +127,7 @@ class HubApi:
         while True:
             response = await self._get(self._repository.api(*steps, query=query), "list")
             yield self._listed(response)
-            following = _next_query(response)
+            following = next_query(response)
             if following is None:
                 return
             if following in seen:
@@ -212,10 +212,10 @@ def _entry(told: Mapping[str, object]) -> Listed:
     return Listed(path, size, version)
 
 
-def _next_query(response: Response) -> str | None:
+def next_query(response: Response) -> str | None:
     """Return the query of the next page: the rest of the link is ours, wherever it may lead."""
     for link in response.headers.get("link", "").split(","):
         target, *parameters = link.strip().split(";")
         if any(each.strip() == 'rel="next"' for each in parameters):
-            return urlsplit(target.strip("<> ")).query
+            return target.strip("<> ").partition("#")[0].partition("?")[2]
     return None

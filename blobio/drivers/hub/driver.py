@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, final
+from weakref import WeakValueDictionary
 
 from blobio.drivers.base import GetResult, Upload
 from blobio.drivers.http.redirects import Resolver, resolve_host
@@ -86,6 +88,7 @@ class HubDriver:
         self._hub = services.connect(signer=self._signer, judge=judge)
         self._other = services.connect()
         self._follower = Follower(self._hub, self._other, services.config.http, resolve=resolve)
+        self._renewals: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._places = Places(is_pinned=self._repository.is_pinned)
         self.api: Final = HubApi(
             self._repository, self._follower, viewer_of(config), is_offline=config.offline
@@ -121,12 +124,14 @@ class HubDriver:
             return GetResult(meta, span, BytesStream(b""))
         place = self._seen("get", key, version)
         if place is not None and place.link is not None:
-            request = wire.link_request(place.link, wanted, self._subject(key))
-            response = await self._follower.deliver(request)
-            if response.status not in _EXPIRED:
+            response = await self._deliver(key, wanted, place.link)
+            if response.status in _EXPIRED:
+                await response.aclose()
+                place = await self._renewed(key, place)
+                if place.link is not None:
+                    response = await self._deliver(key, wanted, place.link)
+            if place.link is not None:
                 return await self._open(key, options, response, place.facts)
-            await response.aclose()
-            self._places.expire(key, place)
         reached = await self._ask("GET", key, wanted, place)
         try:
             facts = self._facts(key, reached)
@@ -227,6 +232,19 @@ class HubDriver:
         url = self._repository.file(commit or self._repository.revision, key)
         request = wire.file_request(method, url, wanted, self._subject(key))
         return await self._follower.send(request, leave=method == "GET")
+
+    async def _deliver(self, key: str, wanted: Range | None, link: str) -> Response:
+        return await self._follower.deliver(wire.link_request(link, wanted, self._subject(key)))
+
+    async def _renewed(self, key: str, place: Place) -> Place:
+        """Ask for another link, once for all reads that have found the old one expired: 1 HEAD."""
+        version = Version(place.facts.etag or "")
+        renewal = self._renewals.setdefault(key, asyncio.Lock())
+        async with renewal:
+            known = self._places.find(key, version)
+            if known is not None and known.link != place.link:
+                return known
+            return await self._look(key, version, place)
 
     def _facts(self, key: str, reached: Reached) -> Facts:
         """Return what the way to a file has told, and note it."""

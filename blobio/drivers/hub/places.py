@@ -7,7 +7,7 @@ request of the link it answers with does not.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from blobio.drivers.hub.wire import Facts
@@ -25,7 +25,7 @@ class Place:
 
     Attributes:
         facts: What is known of it; its `etag` is never None.
-        link: Where it is delivered; None if by the Hub itself, or if the link has expired.
+        link: Where it is delivered; None if by the Hub itself.
     """
 
     facts: Facts
@@ -63,12 +63,6 @@ class Places:
         self._found.move_to_end(name)
         if len(self._found) > _MOST:
             self._found.popitem(last=False)
-
-    def expire(self, key: str, place: Place) -> None:
-        """Forget a link; the commit stays known."""
-        name = self._name(key, place.facts.etag)
-        if self._found.get(name) == place:
-            self._found[name] = replace(place, link=None)
 
     def _name(self, key: str, version: str | None) -> tuple[str, str]:
         return key, "" if self._is_pinned else version or ""

@@ -143,6 +143,22 @@ async def test_link_that_has_expired_is_asked_for_again_once() -> None:
         assert at.server.requests == {"deliver": 3, "resolve": 1}
 
 
+async def test_link_that_expires_under_many_reads_is_renewed_once() -> None:
+    async with site() as at:
+        meta = await at.driver.head(LARGE)
+        at.server.expire_links()
+        at.clear()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(read(at.driver, LARGE, Span(n, n + 100), meta.version))
+                for n in range(0, 2000, 100)
+            ]
+
+        assert b"".join(task.result()[1] for task in tasks) == DATA[:2000]
+        assert at.server.requests["resolve"] == 1
+
+
 async def test_new_link_that_is_refused_too_is_an_error() -> None:
     async with site() as at:
         meta = await at.driver.head(LARGE)
