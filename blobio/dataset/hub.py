@@ -251,7 +251,7 @@ async def _splits(hub: Hub, name: str | None, converted: bool | None) -> dict[st
     if converted is not True:
         subset = choose_subset(card.subsets, name, str(hub.url))
         files = {file.path: file for file in await pinned.files()}
-        choice = choose_files(subset, files)
+        choice = choose_files(subset, files, str(hub.url))
         if any(choice.values()):
             return _made(choice, files, card.counts.get(subset.name, {}), is_converted=False)
         if converted is False:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from blobio.core.globpattern import GlobPattern
-from blobio.dataset.hubcard import Subset
-from blobio.errors import NotFound
+from blobio.dataset.hubcard import BadCard, Subset
+from blobio.errors import NotFound, Unsupported
 
 __all__ = ["Choice", "choose_files", "choose_subset", "format_of"]
 
@@ -88,16 +88,29 @@ def choose_subset(subsets: Sequence[Subset], name: str | None, subject: str) -> 
     raise NotFound(message, url=subject, operation="open")
 
 
-def choose_files(subset: Subset, paths: Iterable[str]) -> Choice:
+def choose_files(subset: Subset, paths: Iterable[str], subject: str) -> Choice:
     """Return the files of a subset that hold rows, by split.
 
     Of several formats that are read here only the one that most files have is taken; if none is
     read here, nothing is left.
+
+    Args:
+        subset: Says which.
+        paths: All files of the dataset.
+        subject: Its URL, for errors.
+
+    Raises:
+        NotFound: A pattern of the card matches nothing.
+        BadCard: A pattern means too much.
+        Unsupported: Splits are of different formats.
     """
     below = [path[len(subset.directory) :] for path in paths if path.startswith(subset.directory)]
     found: Choice
     if subset.patterns is not None:
-        found = {split: _matched(each, below) for split, each in subset.patterns.items()}
+        found = {
+            split: _matched(each, below, f"{subject}, subset {subset.name}, split {split}")
+            for split, each in subset.patterns.items()
+        }
     else:
         found = _by_names(sorted(path for path in below if not _is_hidden(path, "")))
     formats = Counter(format_of(path) for each in found.values() for path in each)
@@ -105,19 +118,29 @@ def choose_files(subset: Subset, paths: Iterable[str]) -> Choice:
     if not formats:
         return {}
     best = min(formats, key=lambda kind: (-formats[kind], str(kind)))
-    return {
-        split: kept
-        for split, each in found.items()
-        if (kept := [subset.directory + path for path in each if format_of(path) == best])
-    }
+    chosen: dict[str, list[str]] = {}
+    for split, each in found.items():
+        kept = [subset.directory + path for path in each if format_of(path) == best]
+        if kept:
+            chosen[split] = kept
+        elif subset.patterns is not None or any(map(format_of, each)):
+            message = f"{subject}: split {split} has no files of the format of the others, {best}"
+            raise Unsupported(message, url=subject, operation="open")
+    return chosen
 
 
-def _matched(patterns: Sequence[str], paths: Sequence[str]) -> list[str]:
+def _matched(patterns: Sequence[str], paths: Sequence[str], what: str) -> list[str]:
     """Return the paths that match, pattern after pattern, each once."""
     found: dict[str, None] = {}
     for text in patterns:
-        pattern = GlobPattern.parse(text)
-        matching = (path for path in paths if pattern.matches(path) and not _is_hidden(path, text))
+        try:
+            pattern = GlobPattern.parse(text)
+        except ValueError as error:
+            raise BadCard(f"{what}: {error}", operation="open") from error
+        matching = [path for path in paths if pattern.matches(path) and not _is_hidden(path, text)]
+        if not matching:
+            message = f"{what}: the card names {text!r}, and no file matches that"
+            raise NotFound(message, operation="open")
         found.update(dict.fromkeys(sorted(matching)))
     return list(found)
 

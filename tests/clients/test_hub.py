@@ -181,5 +181,33 @@ def test_files_are_chosen_by_names_as_they_do(paths: list[str], tmp_path: Path) 
         str(split): sorted(os.path.relpath(file, tmp_path) for file in files)
         for split, files in found.items()
     }
-    ours = choose_files(Subset(name="default"), paths)
+    ours = choose_files(Subset(name="default"), paths, "s")
     assert {split: sorted(files) for split, files in ours.items()} == wanted
+
+
+PATTERNS: Final = (
+    *("a.csv", "*.csv", "**", "**/*", "**/*.csv", "*/a.csv", "d*/a.csv", "**/deep/**"),
+    *("data", "data/", "data/*", "data/**", "data/**/y.csv", "data/train[0-9].csv"),
+    *("data/train[0-9]*", "data/train?.csv", "data/train[!0-9].csv", ".h/*", "data/.h.csv"),
+)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_of_a_card_match_as_theirs_do(pattern: str, tmp_path: Path) -> None:
+    paths = [
+        *("a.csv", "data/a.csv", "data/train1.csv", "data/train12.csv", "data/deep/er/y.csv"),
+        *(".h/z.csv", "data/.h.csv", "data/__p/q.csv", "train-0.csv", "data/deep/x.csv"),
+    ]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    subset = Subset(name="x", patterns={"train": (pattern,)})
+
+    try:
+        found = data_files.resolve_pattern(pattern, str(tmp_path))
+    except FileNotFoundError:
+        with pytest.raises(FileNotFoundError):
+            choose_files(subset, paths, "s")
+        return
+    wanted = sorted(os.path.relpath(path, tmp_path) for path in found)
+    assert sorted(choose_files(subset, paths, "s")["train"]) == wanted

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from blobio.dataset.hubcard import Subset
+from blobio.dataset.hubcard import BadCard, Subset
 from blobio.dataset.hubchoice import choose_files, choose_subset, format_of
-from blobio.errors import NotFound
+from blobio.errors import NotFound, Unsupported
 
 BY_NAME = Subset(name="default")
 
 
 def chosen(*paths: str, subset: Subset = BY_NAME) -> dict[str, list[str]]:
-    return {split: list(found) for split, found in choose_files(subset, paths).items()}
+    return {
+        split: list(found)
+        for split, found in choose_files(subset, paths, "hf://datasets/org/name").items()
+    }
 
 
 def test_sharded_names_tell_any_split_and_leave_out_the_rest() -> None:
@@ -86,12 +89,37 @@ def test_patterns_choose_in_their_order_and_each_file_once() -> None:
     subset = Subset(
         name="x",
         directory="en/",
-        patterns={"test": ("b*", "*.csv"), "train": ("deep/**",), "none": ("z*",)},
+        patterns={"test": ("b*", "*.csv"), "train": ("deep/**",)},
     )
 
     found = chosen("en/b.csv", "en/a.csv", "fr/b.csv", "en/deep/er/c.csv", "b.csv", subset=subset)
 
     assert found == {"test": ["en/b.csv", "en/a.csv"], "train": ["en/deep/er/c.csv"]}
+
+
+def test_pattern_that_matches_nothing_is_an_error() -> None:
+    """It would be a split that is missing without a word."""
+    subset = Subset(name="x", patterns={"train": ("a.csv",), "test": ("b.csv", "z*")})
+
+    with pytest.raises(NotFound, match=r"subset x, split test: the card names 'z\*'"):
+        chosen("a.csv", "b.csv", subset=subset)
+
+
+def test_pattern_that_means_too_much_is_an_error() -> None:
+    subset = Subset(name="x", patterns={"train": ("{a,b}" * 20,)})
+
+    with pytest.raises(BadCard, match="more than 1000 alternatives"):
+        chosen("a.csv", subset=subset)
+
+
+def test_splits_of_different_formats_are_an_error() -> None:
+    subset = Subset(name="x", patterns={"train": ("*.csv",), "test": ("b.zip",)})
+
+    with pytest.raises(Unsupported, match="split test has no files of the format of the others"):
+        chosen("train.csv", "test.jsonl")
+    with pytest.raises(Unsupported, match="split test"):
+        chosen("a.csv", "b.zip", subset=subset)
+    assert chosen("train.csv", "test.zip") == {"train": ["train.csv"]}
 
 
 def test_names_below_a_directory() -> None:

@@ -269,7 +269,9 @@ LONG: Final[Mapping[str, Callable[[], object]]] = {
     "quota digits": lambda: quota_wait_s({"ratelimit": ";r=0;t=" + "9" * SIZE}),
     "head of a card": lambda: parse_card("---\n" + "-" * SIZE, "s"),
     "lines of a card": lambda: parse_card("---\n" + "--\n" * (SIZE // 3), "s"),
-    "name of a file": lambda: choose_files(Subset(name="x"), ["-" * SIZE + "/" + "train" * 1000]),
+    "name of a file": lambda: choose_files(
+        Subset(name="x"), ["-" * SIZE + "/" + "train" * 1000], "s"
+    ),
     "link": lambda: next_query(Response(status=200, headers={"link": "<;" * SIZE})),
     "date digits": lambda: http_time("Mon, " + "9" * SIZE),
     "date spaces": lambda: http_time("Mon, 01 Jan" + " " * SIZE + "2024"),
