@@ -66,6 +66,21 @@ class HubSigner:
         headers = {**request.headers, "authorization": f"Bearer {token}"}
         return replace(request, headers=headers, credential=token)
 
+    async def source(self) -> str:
+        """Tell where the token comes from, never what it is.
+
+        Raises:
+            InvalidConfig, Unauthenticated, Unsupported: As `sign`.
+        """
+        config = self._config
+        if await self._flight.get() is None:
+            return "none (anonymous)"
+        if config.oidc:
+            return "identity of this job (HF_OIDC_RESOURCE)"
+        if config.token is not None:
+            return "HubConfig.token (HF_TOKEN)"
+        return f"file {config.token_file or _FILE}"
+
     async def refresh(self, failed: object = None) -> None:
         """Look for the token again: the Hub did not know this one."""
         self._flight.invalidate(failed)

@@ -8,6 +8,7 @@ from typing import Final, final
 from weakref import WeakValueDictionary
 
 from blobio.drivers.base import GetResult, Upload
+from blobio.drivers.describing import Whereabouts
 from blobio.drivers.http.redirects import Resolver, resolve_host
 from blobio.drivers.hub import wire
 from blobio.drivers.hub.api import HubApi
@@ -184,6 +185,15 @@ class HubDriver:
         """Raise `Unsupported`: the Hub says neither how long its links live nor for whom."""
         del method, expires_s
         raise read_only("sign_url", self._subject(key))
+
+    async def whereabouts(self) -> Whereabouts:
+        """See `blobio.drivers.describing.Describes`."""
+        place = {"dataset": self._repository.id, "revision": self._repository.revision}
+        return Whereabouts(endpoint=self._repository.endpoint, place=place)
+
+    async def credential_source(self) -> str:
+        """See `blobio.drivers.describing.Describes`."""
+        return await self._signer.source()
 
     async def aclose(self) -> None:
         """Release what the driver owns. Idempotent."""

@@ -123,6 +123,23 @@ async def test_token_that_nobody_knows_is_tried_twice() -> None:
         assert at.server.requests == {"resolve": 2}
 
 
+async def test_where_the_token_comes_from_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("hf_secret")
+
+    async def source(config: HubConfig) -> str:
+        return await HubSigner(config, HTTPS).source()
+
+    assert await source(HubConfig(token=False)) == "none (anonymous)"
+    assert await source(HubConfig(token="hf_secret")) == "HubConfig.token (HF_TOKEN)"
+    assert await source(HubConfig(token_file=str(path))) == f"file {path}"
+    async with site("dev") as at:
+        where = await at.driver.whereabouts()
+        assert where.endpoint == at.server.url
+        assert where.place == {"dataset": "org/name", "revision": "dev"}
+        assert await at.driver.credential_source() == "none (anonymous)"
+
+
 async def test_identity_of_a_job_is_exchanged_by_huggingface_hub(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
