@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         S3Config,
         WriteConfig,
     )
+    from blobio.hubconfig import HubConfig
     from blobio.transport.message import Request
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "Error",
     "GcsConfig",
     "HttpConfig",
+    "HubConfig",
     "InvalidConfig",
     "InvalidUrl",
     "IsDirectory",
@@ -178,6 +180,7 @@ _LATE: Final = {
     "Config": "blobio.config",
     "GcsConfig": "blobio.gcsconfig",
     "HttpConfig": "blobio.config",
+    "HubConfig": "blobio.hubconfig",
     "ReadConfig": "blobio.config",
     "Request": "blobio.transport.message",
     "RetryConfig": "blobio.config",

@@ -106,7 +106,13 @@ class AzureConfig:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> AzureConfig:
-        """Read blobfile's variables, see `Config.from_env`."""
+        """Read blobfile's variables.
+
+        `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`, then
+        `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`, `AZURE_STORAGE_CONNECTION_STRING`,
+        `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
+        `AZURE_TENANT_ID` and `AZURE_AUTHORITY_HOST`.
+        """
         return cls(
             account=env.get("AZURE_STORAGE_ACCOUNT") or None,
             account_key=(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 from blobio.azureconfig import AzureConfig
 from blobio.checking import is_web_url, require
 from blobio.gcsconfig import GcsConfig
+from blobio.hubconfig import HubConfig
 from blobio.usage import Usage
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "Config",
     "GcsConfig",
     "HttpConfig",
+    "HubConfig",
     "ReadConfig",
     "RetryConfig",
     "S3Config",
@@ -250,6 +252,7 @@ class Config:
         s3: How to reach S3.
         gcs: How to reach Google Cloud Storage.
         azure: How to reach Azure Blob Storage.
+        hub: How to reach the Hugging Face Hub.
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
@@ -274,6 +277,7 @@ class Config:
     s3: S3Config = field(default_factory=S3Config)
     gcs: GcsConfig = field(default_factory=GcsConfig)
     azure: AzureConfig = field(default_factory=AzureConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
@@ -296,11 +300,7 @@ class Config:
         `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
         Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `GOOGLE_CLOUD_PROJECT`;
         `BLOBIO_CA_FILE`; `BLOBIO_STATE_DIR`, then `XDG_STATE_HOME`, in which `blobio` is the
-        directory;
-        `AZURE_USE_IDENTITY`, `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`, then
-        `AZURE_STORAGE_ACCOUNT_KEY`; `AZURE_STORAGE_SAS_TOKEN`, `AZURE_STORAGE_CONNECTION_STRING`,
-        `AZURE_APPLICATION_CREDENTIALS`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
-        `AZURE_TENANT_ID` and `AZURE_AUTHORITY_HOST`.
+        directory; and what `AzureConfig.from_env` and `HubConfig.from_env` name.
 
         Args:
             environ: Where to look; None for `os.environ`.
@@ -317,6 +317,7 @@ class Config:
             ),
             gcs=GcsConfig.from_env(env),
             azure=AzureConfig.from_env(env),
+            hub=HubConfig.from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
             state_dir=env.get("BLOBIO_STATE_DIR") or (f"{home}/blobio" if home else None),
         )

@@ -20,6 +20,8 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTAINER: Final = re.compile(r"\$?[A-Za-z0-9][A-Za-z0-9-]*")
 _HTTP_AUTHORITY: Final = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# Names of references that the Hub makes itself; those of branches and tags have no slash here.
+_HUB_REFERENCE: Final = re.compile(r"(convert/[^/]+|pr/[0-9]+)(?:/|$)")
 _AZURE_HOST: Final = ".blob.core.windows.net"
 _SCHEMES: Final = "gs://, s3://, az://, http(s)://, memory://, hf://, file:// and local paths"
 
@@ -60,7 +62,8 @@ class BlobUrl:
 
     Attributes:
         scheme: `"file"`, `"memory"`, `"s3"`, `"gs"`, `"az"`, `"http"`, `"https"` or `"hf"`.
-        authority: Bucket, `account/container`, `host[:port]`, or `""` for local paths.
+        authority: Bucket, `account/container`, `host[:port]`, `datasets/namespace/name[@revision]`,
+            or `""` for local paths.
         key: The exact name within the authority, without the `/` that follows the authority;
             for local files the whole path as given; for HTTP the raw path and query.
     """
@@ -229,10 +232,15 @@ def _http(scheme: str, rest: str, text: str) -> BlobUrl:
 def _hub(scheme: str, rest: str, text: str) -> BlobUrl:
     parts = rest.split("/", 3)
     needed = 3  # kind, namespace, name
-    if len(parts) < needed or not all(parts[:needed]):
+    name, at, revision = parts[needed - 1].partition("@") if len(parts) >= needed else ("", "", "")
+    if not all(parts[: needed - 1]) or not name or bool(at) != bool(revision):
         message = f"{text!r}: write {scheme}://datasets/namespace/name[@revision]/path"
         raise InvalidUrl(message, url=text)
-    return BlobUrl(scheme, "/".join(parts[:needed]), parts[needed] if len(parts) > needed else "")
+    authority, key = "/".join(parts[:needed]), parts[needed] if len(parts) > needed else ""
+    reference = _HUB_REFERENCE.match(key) if revision == "refs" else None
+    if reference is not None:
+        authority, key = f"{authority}/{reference[1]}", key[reference.end() :]
+    return BlobUrl(scheme, authority, key)
 
 
 _PARSERS: Final = {

@@ -31,6 +31,7 @@ RANKS: Final = {
     "config": 0,
     "azureconfig": 0,  # branches of config
     "gcsconfig": 0,
+    "hubconfig": 0,
     "checksum": 0,
     "usage": 0,
     "forks": 0,
@@ -215,8 +216,8 @@ def test_every_module_has_a_docstring_and_no_vague_name() -> None:
 PUBLIC: Final = """
     AlreadyExists AzureConfig BlobError BlobFile BlobPath BlobPathLike BlobUrl ChecksumMismatch
     ConcurrentWrite ConcurrentWriteFailure Config Conflict Context CopyIncomplete
-    DeadlineExceeded DirEntry DirectoryNotEmpty Error GcsConfig HttpConfig InvalidConfig
-    InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied RangeNotSatisfiable
+    DeadlineExceeded DirEntry DirectoryNotEmpty Error GcsConfig HttpConfig HubConfig
+    InvalidConfig InvalidUrl IsDirectory NotDirectory NotFound PermissionDenied RangeNotSatisfiable
     RateLimited ReadConfig Request RequestFailed RequestFailure RestartableStreamingWriteFailure
     RetryConfig S3Config Stat TransportFailed Unauthenticated Unsupported UploadLost
     VersionMismatch WriteConfig __version__ basename configure copy copytree create_context

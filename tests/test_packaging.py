@@ -21,8 +21,10 @@ def _requirements() -> list[str]:
 
 
 def test_extras_are_the_ones_that_errors_and_pages_name() -> None:
-    assert set(EXTRAS) == {"s3", "gcs", "azure", "fsspec", "data", "compression", "cli", "all"}
-    assert EXTRAS["all"] == ["blobio[s3,gcs,azure,fsspec,data,compression,cli]"]
+    names = ["s3", "gcs", "azure", "fsspec", "data", "compression", "cli", "hub"]
+
+    assert set(EXTRAS) == {*names, "all"}
+    assert EXTRAS["all"] == [f"blobio[{','.join(names)}]"]
 
 
 def test_base_install_is_small() -> None:

@@ -14,7 +14,7 @@ import blobio.errors
 from blobio.testing.conformance import Case, Feature, capabilities_of, cases
 from blobio.url import BlobUrl
 from blobio.values import Capabilities
-from tests.conformance import test_azure, test_gcs, test_memory, test_s3
+from tests.conformance import test_azure, test_gcs, test_hub, test_memory, test_s3
 
 PAGE: Final = Path(__file__).parent.parent / "docs/guide/consistency.md"
 PROMISES: Final = (
@@ -36,6 +36,7 @@ BACKENDS: Final[Mapping[str, tuple[Capabilities, Mapping[Feature, str]]]] = {
     "Google Cloud Storage": (test_gcs.CAPABILITIES, {}),  # tests/conformance/test_strict_gcs.py
     "Azure": (test_azure.CAPABILITIES, {}),  # tests/conformance/test_strict_azure.py
     "HTTP": (capabilities_of(BlobUrl("http", "127.0.0.1:1", "")), {}),
+    "Hugging Face Hub": (test_hub.CAPABILITIES, test_hub.LACKS),
 }
 
 

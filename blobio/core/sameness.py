@@ -35,7 +35,8 @@ def looks_same(source: BlobMeta, target: BlobMeta) -> bool:
     """Tell from two entries of listings whether `target` need not be written again.
 
     By size; then a hash that both carry; else the time of the source that was kept with the target
-    when it was written, where listings return it; else the target must be as new as the source.
+    when it was written, where listings return it; else the target must be as new as the source. A
+    source whose time nobody tells, which is 0 then, may have changed at any time.
     """
     if source.size != target.size:
         return False
@@ -43,6 +44,8 @@ def looks_same(source: BlobMeta, target: BlobMeta) -> bool:
     if by_hash is not None:
         return by_hash
     wanted, there = to_stat(source).mtime, to_stat(target).mtime
+    if wanted == 0.0:
+        return False
     if MTIME_KEY in target.metadata:
         return abs(wanted - there) < _SAME_TIME_S
     return wanted < there + _ROUNDED_S

@@ -72,6 +72,7 @@ _BUILTIN: Final = {
     "https": _Builtin("blobio.drivers.http"),
     "s3": _Builtin("blobio.drivers.s3", extra="s3", needs="botocore"),
     "gs": _Builtin("blobio.drivers.gcs", extra="gcs", needs="google.auth"),
+    "hf": _Builtin("blobio.drivers.hub"),
     "az": _Builtin("blobio.drivers.azure", extra="azure", needs="azure.storage.blob"),
 }
 _registered: Final[dict[str, DriverFactory]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "Verdict",
     "is_refusal",
     "judge_status",
+    "quota_wait_s",
     "retry_after_s",
 ]
 
@@ -36,7 +38,9 @@ _logger: Final = logging.getLogger("blobio.transport")
 # 501 and 505 say that the server will never do it; other 4xx that the request is wrong.
 _RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 _UNAUTHORIZED: Final = 401
+_TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
+_QUOTA: Final = re.compile(r";\s{0,3}([rt])=(\d{1,9})(?!\d)", re.ASCII)
 
 
 @final
@@ -87,6 +91,18 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return None
     since = _unix_time(headers.get("date", ""))
     return max(0.0, until - (now if since is None else since))
+
+
+def quota_wait_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds until all quotas that a `RateLimit` header calls spent start anew.
+
+    `"api";r=0;t=55` says that of the quota "api" nothing remains for 55 seconds more
+    (draft-ietf-httpapi-ratelimit-headers; the Hugging Face Hub sends it). None if none is spent.
+    """
+    quotas = (_QUOTA.findall(part) for part in headers.get("ratelimit", "")[:1000].split(","))
+    found = [dict(parameters) for parameters in quotas]
+    waits = [int(quota["t"]) for quota in found if quota.get("r") == "0" and "t" in quota]
+    return max(waits) + 1.0 if waits else None  # t counts whole seconds
 
 
 def _unix_time(http_date: str) -> float | None:
@@ -262,7 +278,9 @@ class RetryTransport:
             return await self._recover(run, response, verdict)
         refused = is_refusal(response)
         delay = self._backoff_s(run)
-        asked = retry_after_s(response.headers, self._wall_clock())
+        asked = quota_wait_s(response.headers) if response.status == _TOO_MANY else None
+        if asked is None:
+            asked = retry_after_s(response.headers, self._wall_clock())
         if asked is not None:
             if asked > self._config.retry_after_max_s:
                 return False

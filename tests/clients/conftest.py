@@ -22,6 +22,7 @@ from blobio.transport.observe import Event
 _NEEDS: Final = {
     "test_arrays.py": "zarr",
     "test_datasets.py": "datasets",
+    "test_hub.py": "datasets",
     "test_tables.py": "dask",
     "test_torch.py": "torch",
 }

@@ -12,6 +12,7 @@ from blobio.testing.emulators import AzureServer, GcsServer
 from blobio.testing.faultproxy import FaultProxy
 from blobio.testing.strict_azure import StrictAzure, strict_azure
 from blobio.testing.strict_gcs import StrictGcs, strict_gcs
+from blobio.testing.strict_hub import StrictHub, strict_hub
 from blobio.testing.strict_s3 import StrictS3, strict_s3
 from tests.faults.clouds import (
     Cloud,
@@ -20,7 +21,7 @@ from tests.faults.clouds import (
     strict_azure_cloud,
     strict_gcs_cloud,
 )
-from tests.faults.sites import Site, Store, azure_site, gcs_site, serve_http
+from tests.faults.sites import Site, Store, azure_site, gcs_site, hub_site, serve_http
 
 
 @pytest.fixture(scope="session")
@@ -77,10 +78,22 @@ def azure() -> Iterator[tuple[StrictAzure, FaultProxy]]:
 
 
 @pytest.fixture(scope="session")
+def hub() -> Iterator[tuple[StrictHub, dict[bool, FaultProxy]]]:
+    """A Hub, a proxy before it (False), and one before the host that delivers large files."""
+    with (
+        strict_hub() as server,
+        FaultProxy(server.url) as itself,
+        FaultProxy(server.delivery_url) as other,
+    ):
+        yield server, {False: itself, True: other}
+
+
+@pytest.fixture(scope="session")
 def servers(
     s3_proxy: FaultProxy,
     gcs_proxy: FaultProxy,
     azure: tuple[StrictAzure, FaultProxy],
+    hub: tuple[StrictHub, dict[bool, FaultProxy]],
     web: Site,
 ) -> None:
     """Start all servers of ours: a test that asks by name must have them before it counts."""
@@ -100,13 +113,19 @@ def checked(request: pytest.FixtureRequest, servers: None) -> Site:  # noqa: ARG
     return store.site("crc32c")
 
 
-@pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "azure", "http"])
+@pytest.fixture(params=["s3-crc32c", "s3-bare", "gcs", "azure", "http", "hub", "hub-git"])
 def site(request: pytest.FixtureRequest, servers: None) -> Site:  # noqa: ARG001 - see there
-    """One blob: in S3 with a checksum and without, in Google's store, in Azure, and on the web."""
+    """One blob: in S3 with a checksum and without, in Google's store, in Azure, on the web.
+
+    And two of the Hub: one that another host delivers, and one that comes from itself.
+    """
     if request.param == "gcs":
         return gcs_site(request.getfixturevalue("gcs_server"), request.getfixturevalue("gcs_proxy"))
     if request.param == "azure":
         return azure_site(*request.getfixturevalue("azure"))
+    if request.param.startswith("hub"):
+        server, proxies = request.getfixturevalue("hub")
+        return hub_site(server, proxies[request.param == "hub"], lfs=request.param == "hub")
     if request.param == "http":
         found: Site = request.getfixturevalue("web")
         found.proxy.clear()

@@ -17,6 +17,7 @@ from blobio.testing.strict_azure import StoredBlob, StrictAzure
 from blobio.testing.strict_azure.store import md5_base64
 from blobio.testing.strict_gcs import StrictGcs
 from blobio.testing.strict_gcs.store import Conditions
+from blobio.testing.strict_hub import StrictHub
 from blobio.testing.strict_s3 import StrictS3
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Store",
     "azure_site",
     "gcs_site",
+    "hub_site",
     "pattern",
     "serve_http",
 ]
@@ -72,6 +74,8 @@ class Site:
         replace: Puts another content there, past the proxy.
         has_checksum: The server knows a checksum of the whole.
         target: Pattern of the path and query of reads; "" for what the URL says.
+        keeps_versions: What was replaced can still be read, by who has begun to.
+        redirects: Requests that go elsewhere before one comes to the proxy.
     """
 
     name: str
@@ -81,6 +85,8 @@ class Site:
     replace: Callable[[bytes], None]
     has_checksum: bool
     target: str = ""
+    keeps_versions: bool = False
+    redirects: int = 0
 
     def breaks(self, action: Action, *, times: int | None = 1, skip: int = 0) -> None:
         """Break so many GETs of the blob, and forget what was sent before."""
@@ -94,9 +100,12 @@ class Site:
 
     def pin(self, request: Received) -> str | None:
         """Return the version that a GET names, if it names one."""
-        found = re.search(r"[?&]generation=(\d+)", request.target)
+        found = re.search(
+            r"[?&]generation=(\d+)|/resolve/([0-9a-f]{40})/|/repos/aa/([0-9a-f]{64})\?",
+            request.target,
+        )
         if found is not None:
-            return found[1]
+            return found[found.lastindex or 0]
         return request.headers.get("if-match", request.headers.get("if-range"))
 
     @property
@@ -235,6 +244,34 @@ def azure_site(server: StrictAzure, proxy: FaultProxy) -> Site:
         url=f"az://{server.account}/faults/{key}",
         replace=put,
         has_checksum=True,
+    )
+
+
+def hub_site(server: StrictHub, proxy: FaultProxy, *, lfs: bool) -> Site:
+    """Store one file in a dataset of its own, with the proxy before the host that delivers it."""
+    number = next(_numbers)
+    repo = server.make_dataset(f"faults/name-{number}")
+    proxy.clear()
+
+    def put(data: bytes) -> None:
+        repo.commit({"blob": data}, lfs=lfs)
+
+    put(DATA)
+    config = server.config()
+    if lfs:
+        server.service.link_base = f"{proxy.url}/{number}"
+    else:
+        config = replace(config, hub=replace(config.hub, endpoint_url=proxy.url))
+    return Site(
+        name="hub" if lfs else "hub-git",
+        proxy=proxy,
+        config=replace(QUICK, hub=config.hub),
+        url=f"hf://datasets/{repo.id}/blob",
+        replace=put,
+        has_checksum=True,
+        target=rf"/{number}/repos/aa/.*" if lfs else rf"/datasets/{repo.id}/resolve/[^/]+/blob",
+        keeps_versions=True,
+        redirects=1 if lfs else 0,
     )
 
 

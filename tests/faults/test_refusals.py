@@ -101,7 +101,7 @@ def test_row_11_refusals_for_ever_are_a_bounded_error(site: Site, way: Way) -> N
 
     with pytest.raises(RateLimited) as caught:
         way.read(site.config, site.url)
-    assert caught.value.attempts == 4
+    assert 4 <= caught.value.attempts <= 4 + site.redirects
 
 
 def test_row_11_time_without_progress_ends_the_retries(site: Site) -> None:

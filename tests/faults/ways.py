@@ -126,5 +126,5 @@ WAYS: Final = (
 )
 
 each_way = pytest.mark.parametrize("way", WAYS, ids=attrgetter("name"))
-each_protocol = pytest.mark.parametrize("site", ["s3-crc32c", "http"], indirect=True)
+each_protocol = pytest.mark.parametrize("site", ["s3-crc32c", "http", "hub"], indirect=True)
 """For faults that have nothing to do with checksums."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +14,18 @@ from hypothesis import strategies as st
 
 from blobio.config import S3Config
 from blobio.core.metadata import to_stat
+from blobio.dataset.hubcard import BadCard, Subset, parse_card
+from blobio.dataset.hubchoice import choose_files
 from blobio.drivers.dates import http_time
 from blobio.drivers.http import wire
+from blobio.drivers.hub.api import next_query
+from blobio.drivers.hub.wire import Facts
 from blobio.drivers.markup import parse
 from blobio.drivers.s3 import copying, headers, multipart, replies
 from blobio.errors import BlobError, RangeNotSatisfiable, RequestFailed
+from blobio.transport.message import Response
 from blobio.transport.ranges import body_size, parse_content_range, served_span
-from blobio.transport.retry import retry_after_s
+from blobio.transport.retry import quota_wait_s, retry_after_s
 from blobio.values import BlobMeta, From, Last, Range, Span, Version
 
 HUGE: Final = 1 << 62
@@ -33,6 +39,11 @@ _ANY: Final = st.text(_CHARACTERS, max_size=40)
 _NUMBERS: Final = st.sampled_from(
     ["0", "1", "9", "00", "-1", "+1", "1_0", "٣", "²", "1e3", "0x1", str(HUGE), "9" * 18, "9" * 19]
 ) | st.integers(0, HUGE).map(str)
+
+HUB_HEADERS: Final = (
+    *("x-repo-commit", "x-linked-etag", "etag", "x-linked-size", "content-range"),
+    *("content-length", "transfer-encoding"),
+)
 
 
 def _made_of(*pieces: str) -> st.SearchStrategy[str]:
@@ -219,12 +230,49 @@ def test_checksum_of_a_completion_is_right_or_refused(text: str) -> None:
     assert text in ("", "AAAABw==", multipart.composite_crc32c([multipart.Part(1, '"e"', 7)]))
 
 
+@given(st.dictionaries(st.sampled_from(HUB_HEADERS), _ANY | _CONTENT_RANGES, max_size=5))
+def test_facts_of_a_file_at_the_hub_are_read_or_left_out(found: dict[str, str]) -> None:
+    """Row 26."""
+    for status in (200, 206, 302):
+        facts = Facts().with_reply(status, found)
+        assert facts.size is None or facts.size >= 0
+        assert facts.etag != ""
+
+
+@example('<https://[bad?a>; rel="next"')
+@given(_ANY | _made_of("<", ">", ";", ",", 'rel="next"', "https://h/?a", " "))
+def test_link_to_the_next_page_of_a_tree_is_read_or_left_out(text: str) -> None:
+    """Row 26."""
+    query = next_query(Response(status=200, headers={"link": text}))
+    assert query is None or "#" not in query
+
+
+@given(
+    st.text(max_size=60)
+    | _made_of(
+        "configs:", "\n", "- ", "data_files: ", "{", "}", "split: ", "path: ", "a", "&x ", "*x "
+    )
+)
+def test_card_is_understood_or_refused(text: str) -> None:
+    """Row 26."""
+    with contextlib.suppress(BadCard):
+        parse_card(f"---\n{text}\n---\n", "s")
+
+
 SIZE: Final = 500_000
 LONG: Final[Mapping[str, Callable[[], object]]] = {
     "digits": lambda: parse_content_range("bytes 0-" + "9" * SIZE),
     "spaces": lambda: parse_content_range(" " * SIZE + "x"),
     "length": lambda: body_size({"content-length": "9" * SIZE}),
     "retry digits": lambda: retry_after_s({"retry-after": "9" * SIZE}, NOW),
+    "quotas": lambda: quota_wait_s({"ratelimit": ";r=0;t=9" * SIZE}),
+    "quota digits": lambda: quota_wait_s({"ratelimit": ";r=0;t=" + "9" * SIZE}),
+    "head of a card": lambda: parse_card("---\n" + "-" * SIZE, "s"),
+    "lines of a card": lambda: parse_card("---\n" + "--\n" * (SIZE // 3), "s"),
+    "name of a file": lambda: choose_files(
+        Subset(name="x"), ["-" * SIZE + "/" + "train" * 1000], "s"
+    ),
+    "link": lambda: next_query(Response(status=200, headers={"link": "<;" * SIZE})),
     "date digits": lambda: http_time("Mon, " + "9" * SIZE),
     "date spaces": lambda: http_time("Mon, 01 Jan" + " " * SIZE + "2024"),
     "date comments": lambda: http_time("(" * 1_000 + "Mon, 01 Jan 2024"),

@@ -21,7 +21,7 @@ from blobio.errors import RequestFailed, redact
 from blobio.transport.base import Transport
 from blobio.transport.message import Request, Response
 
-__all__ = ["Redirector", "Resolver", "is_private_address", "resolve_host"]
+__all__ = ["Origin", "Redirector", "Resolver", "is_private_address", "origin", "resolve_host"]
 
 Resolver: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """Returns the addresses of a host name; none if it has none."""
@@ -41,7 +41,9 @@ _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
-class _Origin(NamedTuple):
+class Origin(NamedTuple):
+    """What must be the same for two URLs to be of one place."""
+
     scheme: str
     host: str
     port: int | None
@@ -116,14 +118,19 @@ class Redirector:
                 response.url = request.url
                 return response
             await response.aclose()
-            request = await self._next(request, location)
+            request = await self.next(request, location)
         message = f"more than {self._config.max_redirects} redirects"
         raise bad_reply(message, request.operation, request.subject)
 
-    async def _next(self, request: Request, location: str) -> Request:
+    async def next(self, request: Request, location: str) -> Request:
+        """Return the request that follows a redirect of `request` to `location`; sends none.
+
+        Raises:
+            RequestFailed: It leads where it must not.
+        """
         try:
             url = legal(urljoin(request.url, location))
-            here, there = _origin(request.url), _origin(url)
+            here, there = origin(request.url), origin(url)
             has_credentials = "@" in urlsplit(url).netloc
         except ValueError as error:
             raise _refused(request, location, "which is no URL") from error
@@ -160,10 +167,15 @@ class Redirector:
         return await self._resolve(host)
 
 
-def _origin(url: str) -> _Origin:
+def origin(url: str) -> Origin:
+    """Return scheme, host and port of a URL.
+
+    Raises:
+        ValueError: It is none.
+    """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
-    return _Origin(scheme, (parts.hostname or ""), parts.port or _DEFAULT_PORTS.get(scheme))
+    return Origin(scheme, (parts.hostname or ""), parts.port or _DEFAULT_PORTS.get(scheme))
 
 
 def _refused(request: Request, location: str, why: str) -> RequestFailed:

@@ -56,6 +56,7 @@ class Feature(Enum):
     REMOVED_NAMES = "a name can be removed from the metadata of a blob"
     ABORTED_UPLOADS = "an aborted upload is forgotten"
     ATOMIC_PUTS = "a put that is raced or broken off leaves one blob, whole"
+    TIMES = "a store tells when a blob was written"
     RACING_UPLOADS = "uploads to one key may be completed at the same time"
 
 

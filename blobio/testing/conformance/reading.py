@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from blobio.errors import BlobError, NotFound
-from blobio.testing.conformance.case import case, case_for_each
+from blobio.testing.conformance.case import Feature, case, case_for_each
 from blobio.testing.conformance.checks import content, put, raises, read
 from blobio.testing.conformance.harness import Harness
 from blobio.values import From, GetOptions, Last, Span
@@ -43,6 +43,12 @@ async def head_describes_the_blob(harness: Harness, size: int) -> None:
     meta = await harness.driver.head(key)
 
     assert (meta.key, meta.size) == (key, size)
+
+
+@case(Feature.TIMES)
+async def head_tells_when_the_blob_was_written(harness: Harness) -> None:
+    meta = await harness.driver.head(await harness.seed("blob", b"content"))
+
     assert abs(meta.mtime - time.time()) < 3600, "mtime is not in seconds since the epoch"
     assert abs(meta.ctime - time.time()) < 3600, "ctime is not in seconds since the epoch"
 

@@ -45,6 +45,9 @@ KEPT = {"blobfile-mtime": "10"}
         (_blob(mtime=9), _blob(mtime=99, metadata=KEPT), "copy"),  # older is other, too
         (_blob(mtime=10), _blob(mtime=10), "skip"),
         (_blob(mtime=10.5), _blob(mtime=10), "copy"),
+        (_blob(mtime=0), _blob(mtime=99), "copy"),  # nobody tells its time
+        (_blob(mtime=0), _blob(mtime=99, metadata={"blobfile-mtime": "0"}), "copy"),
+        (_blob(mtime=0, md5=MD5), _blob(md5=MD5), "skip"),
         (_blob(key="d/", size=0), None, "skip"),
         (None, _blob(key="d/", size=0), "skip"),
         (_blob(key="d/", size=0), _blob(key="d/", size=1), "delete"),

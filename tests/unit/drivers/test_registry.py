@@ -68,9 +68,9 @@ def test_missing_extra_names_the_command_to_run(monkeypatch: pytest.MonkeyPatch)
 
 def test_scheme_without_a_driver_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(
-        Unsupported, match=r"no driver serves hf://.*file, gs, http, https, memory, s3"
+        Unsupported, match=r"no driver serves new://.*file, gs, hf, http, https, memory, s3"
     ):
-        make_driver(BlobUrl.parse("hf://datasets/space/name/file"), SERVICES)
+        make_driver(BlobUrl("new", "place", "file"), SERVICES)
 
 
 def test_entry_point_of_another_package_serves_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,13 +79,13 @@ def test_entry_point_of_another_package_serves_its_scheme(monkeypatch: pytest.Mo
     def entry_points(**filters: str) -> list[importlib.metadata.EntryPoint]:
         asked.append(filters)
         value = f"{make_elsewhere.__module__}:{make_elsewhere.__name__}"
-        return [importlib.metadata.EntryPoint("hf", value, "blobio.drivers")]
+        return [importlib.metadata.EntryPoint("new", value, "blobio.drivers")]
 
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-    url = BlobUrl.parse("hf://datasets/space/name/file")
+    url = BlobUrl("new", "place", "file")
 
     first, second = make_driver(url, SERVICES), make_driver(url, SERVICES)
 
     assert first is ELSEWHERE
     assert second is ELSEWHERE
-    assert asked == [{"group": "blobio.drivers", "name": "hf"}]
+    assert asked == [{"group": "blobio.drivers", "name": "new"}]

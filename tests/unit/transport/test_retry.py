@@ -18,6 +18,7 @@ from blobio.transport.retry import (
     StaleConnection,
     Verdict,
     judge_status,
+    quota_wait_s,
     retry_after_s,
 )
 
@@ -227,6 +228,40 @@ async def test_too_long_a_retry_after_ends_the_retries() -> None:
 )
 def test_retry_after_forms(text: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": text}, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ('"api";r=0;t=55', 56.0),
+        ('"api";r=3;t=55', None),
+        ('"api"; r=0; t=5', 6.0),
+        ('"a";r=0;t=5, "b";r=1;t=300, "c";r=0;t=7', 8.0),
+        ('"api";t=0;r=0', 1.0),
+        ('"api";r=0', None),
+        ('"api";r=0;t=soon', None),
+        ("", None),
+    ],
+)
+def test_spent_quota_forms(text: str, seconds: float | None) -> None:
+    assert quota_wait_s({"ratelimit": text}) == seconds
+
+
+async def test_spent_quota_is_waited_for_whatever_else_the_reply_says() -> None:
+    headers = {"ratelimit": '"api";r=0;t=8', "retry-after": "300"}
+    bench = Bench([reply(429, headers=headers), reply()])
+
+    await bench.send()
+
+    assert 9 <= bench.slept[0] <= 9.1
+
+
+async def test_quota_of_a_reply_that_is_no_429_is_not_waited_for() -> None:
+    bench = Bench([reply(503, headers={"ratelimit": '"api";r=0;t=30'}), reply()])
+
+    await bench.send()
+
+    assert bench.slept[0] <= 0.1
 
 
 async def test_stale_connection_is_replaced_at_once() -> None:
