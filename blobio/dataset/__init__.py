@@ -2,4 +2,19 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
+from blobio.dataset.manifest import Block, Manifest, Shard, Split
+from blobio.dataset.manifestfields import ManifestError
+
+__all__ = [
+    "Block",
+    "Manifest",
+    "ManifestError",
+    "Shard",
+    "ShardFault",
+    "Split",
+    "freeze",
+    "load_manifest",
+    "save_manifest",
+    "verify",
+]
