@@ -30,6 +30,7 @@ RANKS: Final = {
     "checking": 0,
     "config": 0,
     "azureconfig": 0,  # a branch of config
+    "datasetconfig": 0,  # another
     "checksum": 0,
     "usage": 0,
     "forks": 0,

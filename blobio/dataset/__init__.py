@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
+from blobio.dataset.loading import find_manifest, split_of
 from blobio.dataset.manifest import Block, Manifest, Shard, Split
 from blobio.dataset.manifestfields import ManifestError
+from blobio.dataset.registry import Card, Registry
 from blobio.dataset.writer import ShardWriter, discard_unfinished
+from blobio.datasetconfig import DatasetConfig
 
 __all__ = [
     "Block",
+    "Card",
+    "DatasetConfig",
     "Manifest",
     "ManifestError",
+    "Registry",
     "Shard",
     "ShardFault",
     "ShardWriter",
     "Split",
     "discard_unfinished",
+    "find_manifest",
     "freeze",
     "load_manifest",
     "save_manifest",
+    "split_of",
     "verify",
 ]
