@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from blobio.dataset.gathering import Gathering, Sizes, shard_is_full
 from blobio.dataset.manifest import Shard
 from blobio.dataset.progress import Progress, Written
+from blobio.dataset.rowblocks import Gathering, Sizes, shard_is_full
 from blobio.dataset.shardfile import Encoding, make_encoder
 from blobio.errors import ConcurrentWrite
 from blobio.url import BlobUrl

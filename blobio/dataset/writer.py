@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, final
 
 from blobio.dataset import progress as journal
 from blobio.dataset.blobs import Blobs
-from blobio.dataset.gathering import RowData, Sizes, as_batches
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.manifestjson import dump_manifest
 from blobio.dataset.progress import MANIFEST, Progress, splits_of
+from blobio.dataset.rowblocks import RowData, Sizes, as_batches
 from blobio.dataset.shardfile import encoding_of
 from blobio.dataset.sharding import Shards
 from blobio.errors import AlreadyExists, BlobError, ConcurrentWrite, Conflict, NotFound, Unsupported

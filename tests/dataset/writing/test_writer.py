@@ -20,7 +20,7 @@ from blobio.dataset import (
     load_manifest,
     verify,
 )
-from blobio.dataset.gathering import Sizes, shard_is_full
+from blobio.dataset.rowblocks import Sizes, shard_is_full
 from tests.dataset.writing.conftest import SCHEMA, Make, Place, rows_of, table
 
 
