@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blobio.dataset.cache import Cache, CacheFull, CacheStats
 from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
 from blobio.dataset.loading import find_manifest, split_of
 from blobio.dataset.manifest import Block, Manifest, Shard, Split
@@ -12,6 +13,9 @@ from blobio.datasetconfig import DatasetConfig
 
 __all__ = [
     "Block",
+    "Cache",
+    "CacheFull",
+    "CacheStats",
     "Card",
     "DatasetConfig",
     "Manifest",

@@ -65,6 +65,10 @@ class Fields:
             self.refuse(name, f"is {value!r}, not a whole number from 0 on")
         return value
 
+    def is_none(self, name: str) -> bool:
+        """Tell whether a field is there and None."""
+        return self._get(name) is None
+
     def text(self, name: str) -> str:
         """Return a string."""
         value = self._get(name)
