@@ -8,7 +8,7 @@ that write to one place one is told. A published dataset has neither.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast, final
 
@@ -125,7 +125,7 @@ class Progress:
         progress._write_head(ReplaceIf(cast("Version", version)) if is_decided else Overwrite())
         written = list(_read_records(blobs, root, schema))
         progress._count = len(written)
-        _remove_strays(blobs, root, sessions, written)
+        _remove_strays(blobs, root, sessions, [entry.shard for entry in written])
         return progress, written
 
     def record(self, written: Written) -> None:
@@ -173,12 +173,12 @@ class Progress:
         self._version = self._blobs.write(self._root.join(_HEAD), data, mode)
 
 
-def discard_unfinished(blobs: Blobs, root: BlobUrl) -> int:
-    """Remove what an interrupted run has left below a prefix; return how many shards that was."""
+def discard_unfinished(blobs: Blobs, root: BlobUrl, kept: Iterable[Shard] = ()) -> int:
+    """Remove what runs have left below a prefix but for `kept`; return how many shards that was."""
     head = _read_head(blobs, root)
     if head is None:
         return 0
-    removed = _remove_strays(blobs, root, head[0], [])
+    removed = _remove_strays(blobs, root, head[0], kept)
     directory = root.join(_RECORDS)
     blobs.remove([directory.join(name) for name in blobs.names(directory)])
     blobs.remove([root.join(_HEAD)])
@@ -227,11 +227,11 @@ def _read_records(blobs: Blobs, root: BlobUrl, schema: pa.Schema) -> Iterator[Wr
 
 
 def _remove_strays(
-    blobs: Blobs, root: BlobUrl, sessions: Sequence[str], kept: Sequence[Written]
+    blobs: Blobs, root: BlobUrl, sessions: Sequence[str], kept: Iterable[Shard]
 ) -> int:
     """Remove the shards of these runs that are not among `kept`; return how many."""
     directory = root.join(_DATA)
-    known = {BlobUrl.parse(written.shard.url).name for written in kept}
+    known = {BlobUrl.parse(shard.url).name for shard in kept}
     strays = [
         name
         for name in blobs.names(directory)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, final
 from blobio.dataset import progress as journal
 from blobio.dataset.blobs import Blobs
 from blobio.dataset.manifest import Manifest
-from blobio.dataset.manifestjson import dump_manifest
+from blobio.dataset.manifestjson import dump_manifest, parse_manifest
 from blobio.dataset.progress import MANIFEST, Progress, splits_of
 from blobio.dataset.rowblocks import RowData, Sizes, as_batches
 from blobio.dataset.shardfile import encoding_of
@@ -56,8 +56,17 @@ def discard_unfinished(url_prefix: PathLike, *, config: Config | None = None) ->
 
     Returns:
         How many shards were removed; 0 if nothing was left.
+
+    Raises:
+        ManifestError: There is a manifest that cannot be read: nothing was removed.
     """
-    return journal.discard_unfinished(Blobs(config), _root(url_prefix))
+    blobs, root = Blobs(config), _root(url_prefix)
+    # a writer that was killed after it had published leaves its journal too
+    try:
+        kept = parse_manifest(blobs.read(root.join(MANIFEST))[0], root.join(MANIFEST)).shards
+    except NotFound:
+        kept = ()
+    return journal.discard_unfinished(blobs, root, kept)
 
 
 def _root(url_prefix: PathLike) -> BlobUrl:

@@ -180,6 +180,20 @@ def test_discarding_takes_back_what_a_dead_run_left(place: Place) -> None:
     dead.abort()
 
 
+def test_discarding_leaves_a_dataset_alone_whose_journal_was_left(
+    memory: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the writer had been killed between the manifest and the end of the journal."""
+    monkeypatch.setattr(ShardWriter, "_tidy", lambda _: None)
+    manifest = _write(memory, 250)
+    assert "_unfinished.json" in memory.names()
+
+    assert discard_unfinished(memory.root, config=memory.config) == 0
+
+    assert rows_of(memory, manifest) == list(range(250))
+    assert len(memory.names()) == 4
+
+
 def test_splits_have_shards_of_their_own(memory: Place) -> None:
     with ShardWriter(memory.root, SCHEMA, shard_rows=10, config=memory.config) as writer:
         writer.write(table(0, 12))
