@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, final
+from typing import Final, Literal, Protocol, TypeAlias, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,10 +18,21 @@ import pyarrow.parquet as pq
 from blobio.dataset.manifest import Block
 from blobio.errors import Unsupported
 
-__all__ = ["ArrowFile", "Encoder", "Encoding", "ParquetFile", "encoding_of", "make_encoder"]
+__all__ = [
+    "ArrowFile",
+    "Encoder",
+    "Encoding",
+    "ParquetFile",
+    "Piece",
+    "encoding_of",
+    "make_encoder",
+]
 
 _PARQUET_CODECS: Final = frozenset({None, "zstd", "snappy", "lz4", "gzip", "brotli"})
 _ARROW_CODECS: Final = frozenset({None, "zstd", "lz4"})
+
+Piece: TypeAlias = "bytes | pa.Buffer"
+"""Bytes that do not change any more, as pyarrow hands them out."""
 
 _PARQUET_END: Final = 8  # length of the metadata, then PAR1
 _ARROW_END: Final = 10  # length of the footer, then ARROW1
@@ -101,8 +112,8 @@ class Encoder(Protocol):
         """Encode the end of the file; return its metadata as the manifest keeps it."""
         ...
 
-    def take(self) -> bytearray:
-        """Return what was encoded since the last call."""
+    def take(self) -> list[Piece]:
+        """Return what was encoded since the last call, in its order."""
         ...
 
 
@@ -119,15 +130,18 @@ class _Memory:
 
     def __init__(self) -> None:
         self.closed: bool = False
-        self._data = bytearray()
-        self._taken = 0
+        # as they come: putting them together would be one more copy of everything
+        self._pieces: list[Piece] = []
+        self._size = 0
 
-    def write(self, data: bytes) -> int:
-        self._data += data
-        return len(data)
+    def write(self, data: Piece) -> int:
+        size = memoryview(data).nbytes
+        self._pieces.append(data)
+        self._size += size
+        return size
 
     def tell(self) -> int:
-        return self._taken + len(self._data)
+        return self._size
 
     def flush(self) -> None:
         pass
@@ -144,18 +158,22 @@ class _Memory:
     def seekable(self) -> bool:
         return False
 
-    def take(self) -> bytearray:
-        data, self._data = self._data, bytearray()
-        self._taken += len(data)
-        return data
+    def take(self) -> list[Piece]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
 
     def number(self, offset: int) -> int:
         """Return the number that is stored at `offset` of the file, of which nothing is taken."""
-        return int.from_bytes(self._data[offset : offset + 4], "little")
+        head = b""
+        for piece in self._pieces:
+            head += bytes(memoryview(piece)[: offset + 4])
+            if len(head) >= offset + 4:
+                break
+        return int.from_bytes(head[offset : offset + 4], "little")
 
     def last(self, size: int, end: int) -> bytes:
-        """Return `size` bytes that lie `end` bytes before the end."""
-        return bytes(self._data[-end - size : -end])
+        """Return `size` bytes that lie `end` bytes before the end, of what is not taken."""
+        return b"".join(self._pieces)[-end - size : -end]
 
 
 @final
@@ -193,7 +211,7 @@ class ParquetFile:
         self.blocks = list(_row_groups(footer))
         return footer
 
-    def take(self) -> bytearray:
+    def take(self) -> list[Piece]:
         """See `Encoder`."""
         return self._memory.take()
 
@@ -245,6 +263,6 @@ class ArrowFile:
         size = int.from_bytes(self._memory.last(4, 6), "little")
         return self._memory.last(size, _ARROW_END)
 
-    def take(self) -> bytearray:
+    def take(self) -> list[Piece]:
         """See `Encoder`."""
         return self._memory.take()

@@ -35,8 +35,13 @@ class _OpenShard:
 
     def write(self, table: pa.Table) -> None:
         self.encoder.write(table)
-        self.file.write(self.encoder.take())
+        self.send()
         self.rows += table.num_rows
+
+    def send(self) -> None:
+        """Hand on what was encoded."""
+        for piece in self.encoder.take():
+            self.file.write(piece)
 
 
 @final
@@ -120,7 +125,7 @@ class Shards:
             return
         try:
             footer = shard.encoder.finish()
-            shard.file.write(shard.encoder.take())
+            shard.send()
             size = shard.file.tell()
             shard.file.close()
         except BaseException:

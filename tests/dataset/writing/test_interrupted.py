@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from blobio import Config, Context, PermissionDenied, WriteConfig
-from blobio.dataset import ShardWriter, discard_unfinished
+from blobio.dataset import ShardWriter, discard_unfinished, load_manifest
 from blobio.testing.strict_s3 import StrictS3
 from tests.dataset.writing.conftest import SCHEMA, Make, Place, rows_of, table
 
@@ -111,6 +112,50 @@ def test_process_that_ends_leaves_what_can_be_gone_on_with(
     assert sorted(f"{place.root}/{name}" for name in stored) == sorted(
         shard.url for shard in writer.manifest.shards
     )
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_at_random_lose_and_repeat_no_row(make_place: Make) -> None:
+    """Each run goes on after the one before it, until one comes to the end."""
+    place = make_place("moto")
+    s3, chance, runs = place.config.s3, random.Random(7), 0
+    options = {
+        "endpoint_url": s3.endpoint_url, "region": s3.region, "addressing": "path",
+        "access_key_id": s3.access_key_id, "secret_access_key": s3.secret_access_key,
+    }  # fmt: skip
+    ended = False
+    while not ended:
+        runs += 1
+        with subprocess.Popen(  # noqa: S603 - our own interpreter and code
+            [sys.executable, "-c", _GO_ON, place.root, json.dumps(options)],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for _ in range(chance.randrange(8, 30)):
+                process.stdout.readline()
+            process.kill()
+        ended = "manifest.json" in place.names()
+
+    manifest = load_manifest(place.at("manifest.json"), config=place.config)
+    assert rows_of(place, manifest) == list(range(240))
+    assert runs > 1
+    discard_unfinished(place.root, config=place.config)  # if it was killed while it tidied up
+    stored = {f"{place.root}/{name}" for name in place.names()} - {place.at("manifest.json")}
+    assert stored == {shard.url for shard in manifest.shards}
+
+
+_GO_ON = """
+import json, sys
+from blobio import Config, S3Config
+from blobio.dataset import ShardWriter
+from tests.dataset.writing.conftest import SCHEMA, table
+config = Config(s3=S3Config(**json.loads(sys.argv[2])))
+with ShardWriter(sys.argv[1], SCHEMA, shard_rows=10, resume=True, config=config) as w:
+    for start in range(w.safe_rows, 240, 5):
+        w.write(table(start, min(240, start + 5)))
+        print(start, flush=True)
+"""
 
 
 def test_store_that_fails_publishes_nothing_and_nothing_stays(
