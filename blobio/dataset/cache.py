@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from blobio.dataset.blobs import Blobs
 from blobio.dataset.cachefiles import CacheFiles, Held, Partial, Short
+from blobio.dataset.cacheledger import LEDGER_BYTES
 from blobio.dataset.cachelocks import require_local
 from blobio.dataset.cachemeta import Identity, Meta
 from blobio.dataset.cacheroom import CacheFull, Room, name_of
@@ -31,6 +32,7 @@ __all__ = ["Cache", "CacheFull", "CacheStats"]
 
 _HOME: Final = "~/.cache/blobio/datasets"
 _POLL_S: Final = 0.02
+_SPARE: Final = 20  # the part of the limit that is freed ahead, if small copies make it up
 
 
 @final
@@ -201,7 +203,7 @@ class Cache:
         entries = [item for item in items if item.kind == "e"]
         return CacheStats(
             entries=len(entries),
-            bytes=sum(item.size for item in items),
+            bytes=sum(item.size for item in items) + LEDGER_BYTES,
             max_bytes=self._room.max_bytes,
             held=sum(map(self._files.is_held, entries)),
             kept=sum(map(self._files.is_kept, entries)),
@@ -222,7 +224,7 @@ class Cache:
         self._require_online("trim")
         items = self._files.items()
         entries = sorted((item for item in items if item.kind == "e"), key=lambda i: i.used_ns)
-        missing = sum(item.size for item in items) - max_bytes
+        missing = sum(item.size for item in items) + LEDGER_BYTES - max_bytes
         return self._room.evict(Short(missing, 0, tuple(entries))) if missing > 0 else 0
 
     def clear(self) -> int:
@@ -287,7 +289,7 @@ class Cache:
             if isinstance(got, Short):
                 if self._room.can_never_hold(got):
                     self._room.refuse(meta, got)
-                if self._room.evict(got):
+                if self._room.evict(got, spare=(self._room.max_bytes or 0) // _SPARE):
                     continue
                 if time.monotonic() > give_up:
                     self._room.refuse(meta, got)
@@ -310,7 +312,7 @@ class Cache:
                     file.write(data)
             held = self._files.publish(partial)
         except BaseException:
-            partial.drop()
+            self._files.drop(partial)
             raise
         self._misses += 1
         self._fetched_bytes += held.meta.size

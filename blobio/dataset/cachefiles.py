@@ -2,10 +2,10 @@
 
 ::
 
-    lock                    held while anything below appears or goes
-    e-URL-KEY/              an entry: the copy under its own name, and meta.json
-    p-URL-KEY-RANDOM/       a copy being fetched; whoever fetches it holds the lock of meta.json
-    t-RANDOM/               being removed
+    lock            held while anything below appears or goes; says how many bytes there are
+    e-URL-KEY/      an entry: the copy under its own name, and meta.json
+    p-URL-KEY/      a copy being fetched; whoever fetches it holds the lock of meta.json
+    t-RANDOM/       being removed
 
 An entry appears by a rename of a whole directory and goes by one, so there is never half of one.
 Whoever uses an entry holds its meta.json shared: such are not evicted. Locks end with their
@@ -28,7 +28,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
 from blobio.core.planted import require_own
-from blobio.dataset.cachelocks import FileLock, exclusive, try_lock
+from blobio.dataset.cacheledger import LEDGER_BYTES, Ledger, opened_ledger
+from blobio.dataset.cachelocks import FileLock, try_lock
 from blobio.dataset.cachemeta import GONE, META, Identity, Meta, digest_of, dump_meta, load_meta
 from blobio.errors import VersionMismatch
 
@@ -54,18 +55,14 @@ class Held:
 
 @final
 class Partial:
-    """Room for a copy that is being fetched: `path` is where it goes."""
+    """Room for a copy that is being fetched: `path` is where it goes, `reserved` how much it is."""
 
-    def __init__(self, directory: str, meta: Meta, lock: FileLock) -> None:
+    def __init__(self, directory: str, meta: Meta, lock: FileLock, reserved: int) -> None:
         self.directory: str = directory
         self.meta: Meta = meta
         self.lock: FileLock = lock
+        self.reserved: int = reserved
         self.path: str = os.path.join(directory, meta.identity.file_name)
-
-    def drop(self) -> None:
-        """Give the room back."""
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.lock.release()
 
 
 @final
@@ -163,30 +160,38 @@ class CacheFiles:
             The room; or what is short of it; or `"there"` if the entry exists, `"fetched"` if
             somebody is at it.
         """
-        identity = meta.identity
-        with exclusive(self._lock):
-            if os.path.lexists(self._entry(identity)):
+        wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
+        directory = os.path.join(self.directory, f"p-{meta.identity.key}")
+        with opened_ledger(self._lock) as ledger:
+            if os.path.lexists(self._entry(meta.identity)):
                 return "there"
-            items = list(self._sweep())
-            if any(f"p-{identity.key}-" in item.path for item in items):
+            if os.path.lexists(directory) and not _removed_dead(directory):
                 return "fetched"
-            wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
-            total = sum(item.size for item in items)
-            if limit is not None and total + wanted > limit:
-                entries = sorted((item for item in items if item.kind == "e"), key=_last_use)
-                return Short(total + wanted - limit, wanted, tuple(entries))
-            return self._begin(meta, wanted)
+            if not ledger.has_room(wanted, limit):
+                items = self._count(ledger)
+                if limit is not None and not ledger.has_room(wanted, limit):
+                    entries = sorted((item for item in items if item.kind == "e"), key=_last_use)
+                    missing = (ledger.total or 0) + wanted - limit
+                    return Short(missing, wanted, tuple(entries))
+            ledger.add(wanted)
+            return self._begin(directory, meta, wanted)
 
-    def _begin(self, meta: Meta, reserved: int) -> Partial:
-        name = f"p-{meta.identity.key}-{secrets.token_hex(4)}"
-        directory = os.path.join(self.directory, name)
+    def _begin(self, directory: str, meta: Meta, reserved: int) -> Partial:
         os.mkdir(directory, 0o700)
         path = os.path.join(directory, META)
         with open(path, "x", encoding="utf-8") as file:
             file.write(json.dumps({"reserved": reserved}))
         lock = try_lock(path)
         assert lock is not None  # nobody looks at it without the lock of the directory
-        return Partial(directory, meta, lock)
+        return Partial(directory, meta, lock, reserved)
+
+    def drop(self, partial: Partial) -> None:
+        """Give room back that was not used; nothing after `publish`."""
+        with opened_ledger(self._lock) as ledger:
+            if os.path.exists(partial.directory):
+                shutil.rmtree(partial.directory, ignore_errors=True)
+                ledger.add(-partial.reserved)
+        partial.lock.release()
 
     def publish(self, partial: Partial) -> Held:
         """Turn what was fetched into an entry, in use.
@@ -211,19 +216,25 @@ class CacheFiles:
         )
         data = dump_meta(meta)
         entry = self._entry(meta.identity)
-        with exclusive(self._lock):
+        with opened_ledger(self._lock) as ledger:
             # in place, as the lock is that of this file
             os.pwrite(partial.lock.descriptor, data, 0)
             os.truncate(partial.lock.descriptor, len(data))
             os.rename(partial.directory, entry)
+            ledger.add(size + len(data) - partial.reserved)
             partial.lock.share()
         path = os.path.join(entry, meta.identity.file_name)
         return Held(path, meta, partial.lock)
 
     def items(self) -> list[Item]:
         """Return all there is, after a sweep."""
-        with exclusive(self._lock):
-            return list(self._sweep())
+        with opened_ledger(self._lock) as ledger:
+            return self._count(ledger)
+
+    def _count(self, ledger: Ledger) -> list[Item]:
+        items = list(self._sweep())
+        ledger.set(sum(item.size for item in items) + LEDGER_BYTES)
+        return items
 
     def meta_of(self, item: Item) -> Meta | None:
         """Return what is known of an entry; None if nothing is."""
@@ -259,19 +270,19 @@ class CacheFiles:
         lock.release()
         return False
 
-    def remove(self, entries: Sequence[str], enough: int | None = None) -> int:
-        """Remove entries that nobody uses, until `enough` bytes are gone; return how many are."""
+    def remove(self, entries: Sequence[str]) -> int:
+        """Remove entries that nobody uses; return how many bytes are gone."""
         freed = 0
-        with exclusive(self._lock):
+        with opened_ledger(self._lock) as ledger:
             for entry in entries:
-                if enough is not None and freed >= enough:
-                    break
                 lock = try_lock(os.path.join(entry, META))
                 if lock is None and os.path.exists(os.path.join(entry, META)):
                     continue
                 size = _size_of(entry)
+                counted = _counted(entry, size)
                 if self._discard(entry):
                     freed += size
+                    ledger.add(-counted)
                 if lock is not None:
                     lock.release()
         return freed
@@ -294,13 +305,8 @@ class CacheFiles:
             if kind == "t-":
                 shutil.rmtree(path, ignore_errors=True)
             elif kind == "p-":
-                lock = try_lock(os.path.join(path, META))
-                if lock is None and os.path.exists(os.path.join(path, META)):
+                if not _removed_dead(path):
                     yield Item(path, "p", max(_reserved(path), _size_of(path)), 0)
-                    continue
-                shutil.rmtree(path, ignore_errors=True)
-                if lock is not None:
-                    lock.release()
             elif kind == "e-":
                 with contextlib.suppress(FileNotFoundError):
                     used = os.stat(os.path.join(path, META)).st_mtime_ns
@@ -308,6 +314,26 @@ class CacheFiles:
 
     def _entry(self, identity: Identity) -> str:
         return os.path.join(self.directory, f"e-{identity.key}")
+
+
+def _counted(entry: str, size: int) -> int:
+    """Return how much of an entry was counted: what somebody has put there since was not."""
+    try:
+        meta = load_meta(entry)
+    except (OSError, ValueError):
+        return 0
+    return min(size, meta.size + len(dump_meta(meta)))
+
+
+def _removed_dead(partial: str) -> bool:
+    """Remove what nobody fetches any more; False if somebody does."""
+    lock = try_lock(os.path.join(partial, META))
+    if lock is None and os.path.exists(os.path.join(partial, META)):
+        return False
+    shutil.rmtree(partial, ignore_errors=True)
+    if lock is not None:
+        lock.release()
+    return True
 
 
 def _last_use(item: Item) -> int:

@@ -74,12 +74,16 @@ def try_lock(path: str, *, shared: bool = False) -> FileLock | None:
 
 
 @contextlib.contextmanager
-def exclusive(path: str) -> Iterator[None]:
-    """Hold the lock of a file, made if it is missing, waiting for whoever holds it."""
+def exclusive(path: str) -> Iterator[int]:
+    """Hold the lock of a file, made if it is missing, waiting for whoever holds it.
+
+    Yields:
+        The open file.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CacheFull", "Room", "name_of"]
 
-_AT_ONCE: Final = 64  # copies whose blobs are asked for side by side
+_AT_ONCE: Final = 1024  # copies whose blobs are asked for together, 64 side by side
 
 
 @final
@@ -55,10 +55,14 @@ class Room:
         """Tell whether what there is no room for is larger than the whole cache."""
         return self.max_bytes is not None and short.wanted > self.max_bytes
 
-    def evict(self, short: Short) -> int:
+    def evict(self, short: Short, *, spare: int = 0) -> int:
         """Remove what can be fetched again, least recently used first, until enough is gone.
 
         1 HEAD a blob whose copies are to go.
+
+        Args:
+            short: What is missing, and what could go.
+            spare: Bytes more that may go, so that not each copy that comes has to look for others.
 
         Returns:
             Bytes removed; maybe not enough, and 0 offline.
@@ -70,13 +74,15 @@ class Room:
         while pending and freed < short.missing:
             batch: list[Item] = []
             planned = freed
-            while pending and len(batch) < _AT_ONCE and planned < short.missing:
+            while pending and len(batch) < _AT_ONCE:
+                is_spare = planned >= short.missing
+                if is_spare and planned + pending[0].size > short.missing + spare:
+                    break
                 item = pending.popleft()
                 if not self._files.is_held(item):
                     batch.append(item)
                     planned += item.size
-            paths = [item.path for item in self._fetchable(batch)]
-            freed += self._files.remove(paths, short.missing - freed)
+            freed += self._files.remove([item.path for item in self._fetchable(batch)])
         self.evicted_bytes += freed
         return freed
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import signal
@@ -17,8 +16,10 @@ import pytest
 
 from blobio import NotFound, PermissionDenied, Unsupported, VersionMismatch
 from blobio.dataset import Cache, CacheFull, DatasetConfig
+from blobio.dataset.cachefiles import CacheFiles, Partial
+from blobio.dataset.cacheledger import opened_ledger
 from blobio.dataset.cachelocks import _kind_of, exclusive
-from blobio.dataset.cachemeta import Identity
+from blobio.dataset.cachemeta import Identity, Meta
 from tests.dataset.writing.conftest import Make, Place
 
 
@@ -301,7 +302,7 @@ def test_what_a_killed_process_was_fetching_is_swept(memory: Place, tmp_path: Pa
     cache = Cache(tmp_path, max_bytes=15_000, wait_s=0.1, config=memory.config)
     url, version = _put(memory, "data", b"x" * 10_000)
     key = Identity(url=url, version=version).key
-    dead = tmp_path / f"p-{key}-00000000"
+    dead = tmp_path / f"p-{key}"
     dead.mkdir()
     (dead / "meta.json").write_text('{"reserved": 10000}')
     (dead / "data").write_bytes(b"half")
@@ -316,17 +317,74 @@ def test_what_a_killed_process_was_fetching_is_swept(memory: Place, tmp_path: Pa
 def test_room_of_a_download_under_way_is_taken(memory: Place, tmp_path: Path) -> None:
     cache = Cache(tmp_path, max_bytes=15_000, wait_s=0.1, config=memory.config)
     url, version = _put(memory, "data", b"x" * 10_000)
-    other = tmp_path / "p-other-00000000"
-    other.mkdir()
-    (other / "meta.json").write_text('{"reserved": 10000}')
+    other = Meta(identity=Identity(url="memory://b/other", version="1"), size=9_000)
+    files = CacheFiles(str(tmp_path))
+    partial = files.reserve(other, None)
+    assert isinstance(partial, Partial)
 
-    with open(other / "meta.json", "rb+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(CacheFull):
-            cache.get(url, version)
-        assert cache.stats().bytes == 10_000
+    with pytest.raises(CacheFull):
+        cache.get(url, version)
+    assert 9_000 < cache.stats().bytes < 10_000
 
+    files.drop(partial)
     assert cache.get(url, version)
+
+
+def test_number_that_was_left_too_high_is_put_right(memory: Place, tmp_path: Path) -> None:
+    """As a process leaves it that is killed when it has reserved and begun nothing."""
+    cache = Cache(tmp_path, max_bytes=15_000, wait_s=0.1, config=memory.config)
+    url, version = _put(memory, "data", b"x" * 10_000)
+    with opened_ledger(str(tmp_path / "lock")) as ledger:
+        ledger.set(14_000)
+
+    cache.get(url, version)
+
+    with opened_ledger(str(tmp_path / "lock")) as ledger:
+        assert ledger.total == _total(tmp_path)
+    assert cache.stats().bytes == _bytes_below(tmp_path)
+
+
+def _total(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+
+
+def test_number_keeps_step_with_what_comes_and_goes(memory: Place, tmp_path: Path) -> None:
+    cache = Cache(tmp_path, max_bytes=35_000, config=memory.config)
+    for url, version in _fill(memory, 8):
+        cache.read(url, 0, 5_000, version)
+        cache.get(url, version)
+        with opened_ledger(str(tmp_path / "lock")) as ledger:
+            assert ledger.total in (None, _total(tmp_path))
+    cache.clear()
+    with opened_ledger(str(tmp_path / "lock")) as ledger:
+        assert ledger.total == _total(tmp_path) == 20
+
+
+def test_bytes_that_somebody_put_there_are_not_taken_off_twice(
+    memory: Place, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path, max_bytes=35_000, config=memory.config)
+    blobs = _fill(memory, 5)
+    paths = [Path(cache.get(*blob)) for blob in blobs[:3]]
+    paths[0].chmod(0o600)
+    paths[0].write_bytes(b"x" * 500_000)
+
+    for blob in (blobs[0], *blobs[3:]):
+        cache.get(*blob)
+        assert _bytes_below(tmp_path) <= 35_000
+
+
+def test_small_copies_make_room_ahead_and_large_ones_do_not(memory: Place, tmp_path: Path) -> None:
+    url, version = _put(memory, "data", b"x" * 100_000)
+    small = Cache(tmp_path / "small", max_bytes=100_000, config=memory.config)
+    for start in range(0, 100_000, 100):
+        small.read(url, start, start + 100, version)
+    large = Cache(tmp_path / "large", max_bytes=45_000, config=memory.config)
+    for blob in _fill(memory, 5):
+        large.get(*blob)
+
+    assert 90_000 < small.stats().bytes <= 100_000
+    assert large.stats().entries == 4
 
 
 def test_cache_travels_to_other_processes(memory: Place, tmp_path: Path) -> None:
