@@ -15,8 +15,17 @@ from blobio.values import BlobMeta, CreateOnly, Overwrite
 
 if TYPE_CHECKING:
     from blobio.config import Config
+    from blobio.dataset.cache import Cache
 
-__all__ = ["HasManifest", "ShardFault", "freeze", "load_manifest", "save_manifest", "verify"]
+__all__ = [
+    "HasManifest",
+    "ShardFault",
+    "freeze",
+    "load_manifest",
+    "read_document",
+    "save_manifest",
+    "verify",
+]
 
 
 class HasManifest(Protocol):
@@ -49,16 +58,35 @@ def save_manifest(
     Blobs(config).write(place, dump_manifest(manifest, place), mode)
 
 
-def load_manifest(url: PathLike, *, config: Config | None = None) -> Manifest:
+def load_manifest(
+    url: PathLike, *, cache: Cache | None = None, config: Config | None = None
+) -> Manifest:
     """Load a manifest; 1 GET, whatever the number of shards. No shard is looked at.
 
+    Args:
+        url: The manifest.
+        cache: Keep a copy there, and find it there offline; 1 HEAD, and the download if it is new.
+            Offline, None stands for the cache of the settings.
+        config: All settings; None for `Config.from_env()`.
+
     Raises:
-        NotFound: There is none.
+        NotFound: There is none; or, offline, no copy of it.
         ManifestError: It is damaged, contradicts itself, or a newer blobio wrote it.
     """
     place = BlobUrl.parse(url)
-    data, _ = Blobs(config).read(place)
-    return parse_manifest(data, place)
+    return parse_manifest(read_document(Blobs(config), place, cache), place)
+
+
+def read_document(blobs: Blobs, url: BlobUrl, cache: Cache | None) -> bytes:
+    """Return a small blob, from a cache if there is one, or offline."""
+    if cache is None and blobs.config.dataset.offline:
+        from blobio.dataset.cache import Cache as Opened
+
+        cache = Opened(config=blobs.given)
+    if cache is None:
+        return blobs.read(url)[0]
+    with cache.lease(str(url)) as path, open(path, "rb") as file:
+        return file.read()
 
 
 def freeze(

@@ -13,10 +13,11 @@ from blobio.dataset.freezing import load_manifest
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.registry import Registry
 from blobio.errors import NotFound, Unsupported
-from blobio.url import PathLike
+from blobio.url import PathLike, fspath
 
 if TYPE_CHECKING:
     from blobio.config import Config
+    from blobio.dataset.cache import Cache
 
 __all__ = ["Wanted", "find_manifest", "split_of"]
 
@@ -30,12 +31,14 @@ class Wanted:
         name: As the user gave it: `org/name`, `hf://...`, or the URL of a manifest.
         revision: The version in a registry, or the revision at the Hub; None for the latest.
         registry: A prefix in any store, or None.
+        cache: Where manifests are kept, or None.
         config: All settings; None for `Config.from_env()`.
     """
 
     name: str
     revision: str | None
     registry: str | None
+    cache: Cache | None
     config: Config | None
 
 
@@ -45,6 +48,7 @@ def find_manifest(
     split: str | None = None,
     revision: str | None = None,
     registry: PathLike | None = None,
+    cache: Cache | None = None,
     config: Config | None = None,
 ) -> Manifest:
     """Return the manifest of a dataset by its name; 1 or 2 GETs from a registry.
@@ -55,6 +59,7 @@ def find_manifest(
         revision: The version; None for the latest.
         registry: Where to look; None for `Config.dataset.registry` (`BLOBIO_REGISTRY`). Without
             one, a name means the Hub.
+        cache: Where the manifest is kept, and found offline, see `load_manifest`.
         config: All settings; None for `Config.from_env()`.
 
     Raises:
@@ -66,7 +71,7 @@ def find_manifest(
         from blobio.config import Config as Settings
 
         registry = (config or Settings.from_env()).dataset.registry
-    wanted = Wanted(name, revision, None if registry is None else str(registry), config)
+    wanted = Wanted(name, revision, _text(registry), cache, config)
     for applies, resolve in RESOLVERS:
         if applies(wanted):
             manifest = resolve(wanted)
@@ -88,6 +93,10 @@ def split_of(manifest: Manifest, split: str, name: str = "the dataset") -> Manif
     return replace(manifest, shards=manifest.shards[part.start : part.stop], splits={})
 
 
+def _text(path: PathLike | None) -> str | None:
+    return None if path is None else fspath(path)
+
+
 def _is_manifest(wanted: Wanted) -> bool:
     return wanted.name.endswith(".json")
 
@@ -96,7 +105,7 @@ def _from_manifest(wanted: Wanted) -> Manifest:
     if wanted.revision is not None:
         message = f"{wanted.name} is a manifest, which is pinned already: it has no revisions"
         raise Unsupported(message, operation="open")
-    return load_manifest(wanted.name, config=wanted.config)
+    return load_manifest(wanted.name, cache=wanted.cache, config=wanted.config)
 
 
 def _is_registered(wanted: Wanted) -> bool:
@@ -105,7 +114,8 @@ def _is_registered(wanted: Wanted) -> bool:
 
 def _from_registry(wanted: Wanted) -> Manifest:
     assert wanted.registry is not None
-    return Registry(wanted.registry, config=wanted.config).load(wanted.name, wanted.revision)
+    registry = Registry(wanted.registry, cache=wanted.cache, config=wanted.config)
+    return registry.load(wanted.name, wanted.revision)
 
 
 def _from_hub(wanted: Wanted) -> Manifest:

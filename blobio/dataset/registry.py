@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from blobio.dataset.blobs import Blobs
-from blobio.dataset.freezing import HasManifest
+from blobio.dataset.freezing import HasManifest, read_document
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.manifestfields import Fields, ManifestError
 from blobio.dataset.manifestjson import dump_manifest, parse_manifest
@@ -25,6 +25,7 @@ from blobio.values import CreateOnly, ReplaceIf, Version, WriteMode
 
 if TYPE_CHECKING:
     from blobio.config import Config
+    from blobio.dataset.cache import Cache
 
 __all__ = ["Card", "Registry"]
 
@@ -81,15 +82,20 @@ class Registry:
 
     Args:
         url: The prefix.
+        cache: Where `load` and `latest` keep what they read, and find it offline, see
+            `load_manifest`.
         config: All settings; None for `Config.from_env()`.
     """
 
-    def __init__(self, url: PathLike, *, config: Config | None = None) -> None:
+    def __init__(
+        self, url: PathLike, *, cache: Cache | None = None, config: Config | None = None
+    ) -> None:
         self._root = BlobUrl.parse(url).as_directory
+        self._cache = cache
         self._blobs = Blobs(config)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (str(self._root), self._blobs.given)
+        return _rebuild, (str(self._root), self._cache, self._blobs.given)
 
     @property
     def url(self) -> str:
@@ -170,7 +176,7 @@ class Registry:
             version = self.latest(name).version
         url = self._version_url(name, version)
         try:
-            data, _ = self._blobs.read(url)
+            data = read_document(self._blobs, url, self._cache)
         except NotFound as error:
             self._explain(name, version, error)
         return parse_manifest(data, url)
@@ -183,7 +189,7 @@ class Registry:
         """
         url = self._latest_url(name)
         try:
-            data, _ = self._blobs.read(url)
+            data = read_document(self._blobs, url, self._cache)
         except NotFound as error:
             self._explain(name, None, error)
         return _parse_card(data, url)
@@ -269,6 +275,8 @@ class Registry:
 
     def _explain(self, name: str, version: str | None, error: NotFound) -> NoReturn:
         """Raise `NotFound` with what there is instead, as far as the store lists it."""
+        if self._blobs.config.dataset.offline:
+            raise error
         try:
             there = self.versions(name) if version is not None else ()
             known = there or self.names()
@@ -297,8 +305,8 @@ class Registry:
         return self._directory(name).join(f"versions/{version}.json")
 
 
-def _rebuild(url: str, config: Config | None) -> Registry:
-    return Registry(url, config=config)
+def _rebuild(url: str, cache: Cache | None, config: Config | None) -> Registry:
+    return Registry(url, cache=cache, config=config)
 
 
 def _dump_card(card: Card) -> bytes:

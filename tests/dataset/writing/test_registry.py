@@ -6,6 +6,7 @@ import json
 import pickle
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from blobio import AlreadyExists, NotFound, Unsupported, VersionMismatch
 from blobio.dataset import (
     Block,
+    Cache,
     DatasetConfig,
     Manifest,
     ManifestError,
@@ -245,6 +247,29 @@ def test_name_without_a_registry_means_the_hub(memory: Place) -> None:
         find_manifest("org/set", config=memory.config)
     with pytest.raises(Unsupported, match="has no revisions"):
         find_manifest(memory.at("m.json"), revision="1", config=memory.config)
+
+
+def test_dataset_that_was_loaded_is_found_offline_in_the_version_asked_for(
+    memory: Place, tmp_path: Path
+) -> None:
+    publisher = _registry(memory)
+    publisher.publish("set", _manifest(1), version="1")
+    cache = Cache(tmp_path, config=memory.config)
+    online = Registry(publisher.url, cache=cache, config=memory.config)
+    assert online.load("set", "1") == _manifest(1)
+    publisher.publish("set", _manifest(2), version="2")
+    assert find_manifest("set", registry=online.url, cache=cache) == _manifest(2)
+    memory.context.rmtree(publisher.url)
+    settings = DatasetConfig(offline=True, cache_dir=str(tmp_path), registry=publisher.url)
+    config = replace(memory.config, dataset=settings)
+
+    assert find_manifest("set", revision="1", config=config) == _manifest(1)
+    assert find_manifest("set", config=config) == _manifest(2)
+    with pytest.raises(NotFound, match="offline"):
+        find_manifest("set", revision="3", config=config)
+    travelled = pickle.loads(pickle.dumps(online))  # noqa: S301 - our own bytes
+    with pytest.raises(NotFound, match="has no set 1"):
+        travelled.load("set", "1")
 
 
 def test_unknown_split_is_told_with_those_there_are() -> None:
