@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blobio.dataset.cache import Cache, CacheFull, CacheStats
 from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
+from blobio.dataset.joining import join_manifests
 from blobio.dataset.loading import find_manifest, split_of
 from blobio.dataset.manifest import Block, Manifest, Shard, Split
 from blobio.dataset.manifestfields import ManifestError
@@ -28,6 +29,7 @@ __all__ = [
     "discard_unfinished",
     "find_manifest",
     "freeze",
+    "join_manifests",
     "load_manifest",
     "save_manifest",
     "split_of",

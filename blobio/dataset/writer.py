@@ -161,6 +161,7 @@ class ShardWriter:
         self._progress: Progress | None = None
         self._shards: Shards | None = None
         self._state: Literal["new", "open", "failed", "published", "aborted"] = "new"
+        self._reason = ""
         self._may_be_published = False
         self.manifest: Manifest | None = None
 
@@ -290,7 +291,7 @@ class ShardWriter:
     def _opened(self) -> Shards:
         if self._state != "open" or self._shards is None:
             how = "use it in a with statement" if self._state == "new" else f"it is {self._state}"
-            message = f"write of a dataset to {self._root}: {how}"
+            message = f"write of a dataset to {self._root}: {how}{self._reason}"
             raise ValueError(message)
         return self._shards
 
@@ -298,8 +299,8 @@ class ShardWriter:
         """Call; after a failure that may have lost rows, nothing can be published."""
         try:
             return call()
-        except BaseException:
-            self._state = "failed"
+        except BaseException as error:
+            self._state, self._reason = "failed", f" ({type(error).__name__}: {error})"
             raise
 
     def _condition(self) -> WriteMode:
