@@ -50,7 +50,7 @@ class Progress:
     Args:
         blobs: Reaches the store.
         root: The prefix.
-        sessions: The runs that have written, this one last.
+        runs: The runs that have written, this one last.
         schema: Of the dataset.
         create: The condition under which new entries are made.
     """
@@ -59,37 +59,37 @@ class Progress:
         self,
         blobs: Blobs,
         root: BlobUrl,
-        sessions: Sequence[str],
+        runs: Sequence[str],
         schema: pa.Schema,
         create: WriteMode,
     ) -> None:
         self._blobs = blobs
         self._root = root
-        self._sessions = tuple(sessions)
+        self._runs = tuple(runs)
         self._schema = schema
         self._create = create
         self._version: Version | None = None
         self._count = 0
 
     @property
-    def session(self) -> str:
+    def run(self) -> str:
         """The run, as it is called in the names of its shards."""
-        return self._sessions[-1]
+        return self._runs[-1]
 
     def data_url(self, split: str, number: int, extension: str) -> BlobUrl:
         """Return where shard `number` of a split goes: a name that no other run uses."""
-        return self._root.join(f"{_DATA}/{split}-{number:05d}-{self.session}.{extension}")
+        return self._root.join(f"{_DATA}/{split}-{number:05d}-{self.run}.{extension}")
 
     @classmethod
     def begin(
-        cls, blobs: Blobs, root: BlobUrl, session: str, schema: pa.Schema, create: WriteMode
+        cls, blobs: Blobs, root: BlobUrl, run: str, schema: pa.Schema, create: WriteMode
     ) -> Progress:
         """Start a journal; 1 PUT.
 
         Raises:
             AlreadyExists: There is one.
         """
-        progress = cls(blobs, root, [session], schema, create)
+        progress = cls(blobs, root, [run], schema, create)
         try:
             progress._write_head(create)
         except AlreadyExists as error:
@@ -102,7 +102,7 @@ class Progress:
 
     @classmethod
     def resume(
-        cls, blobs: Blobs, root: BlobUrl, session: str, schema: pa.Schema, create: WriteMode
+        cls, blobs: Blobs, root: BlobUrl, run: str, schema: pa.Schema, create: WriteMode
     ) -> tuple[Progress, list[Written]]:
         """Go on with a journal, or start one if there is none.
 
@@ -118,14 +118,14 @@ class Progress:
         """
         head = _read_head(blobs, root)
         if head is None:
-            return cls.begin(blobs, root, session, schema, create), []
-        sessions, version = head
-        progress = cls(blobs, root, [*sessions, session], schema, create)
+            return cls.begin(blobs, root, run, schema, create), []
+        runs, version = head
+        progress = cls(blobs, root, [*runs, run], schema, create)
         is_decided = version is not None and not isinstance(create, Overwrite)
         progress._write_head(ReplaceIf(cast("Version", version)) if is_decided else Overwrite())
         written = list(_read_records(blobs, root, schema))
         progress._count = len(written)
-        _remove_strays(blobs, root, sessions, [entry.shard for entry in written])
+        _remove_strays(blobs, root, runs, [entry.shard for entry in written])
         return progress, written
 
     def record(self, written: Written) -> None:
@@ -163,12 +163,12 @@ class Progress:
     def _taken_over(self) -> BlobError:
         message = (
             f"write of a dataset to {self._root}: another run goes on with what this one began "
-            f"(run {self.session}); this one has published nothing"
+            f"(run {self.run}); this one has published nothing"
         )
         return ConcurrentWrite(message, url=self._root, operation="put")
 
     def _write_head(self, mode: WriteMode) -> None:
-        document = {"blobio_unfinished": 1, "sessions": list(self._sessions)}
+        document = {"blobio_unfinished": 1, "runs": list(self._runs)}
         data = json.dumps(document).encode()
         self._version = self._blobs.write(self._root.join(_HEAD), data, mode)
 
@@ -203,7 +203,7 @@ def _read_head(blobs: Blobs, root: BlobUrl) -> tuple[tuple[str, ...], Version | 
     fields = Fields(values if isinstance(values, dict) else {}, url, kind="journal")
     if fields.whole("blobio_unfinished") != 1:
         fields.refuse("blobio_unfinished", "is of a newer blobio: upgrade")
-    return fields.texts("sessions"), version
+    return fields.texts("runs"), version
 
 
 def _read_records(blobs: Blobs, root: BlobUrl, schema: pa.Schema) -> Iterator[Written]:
@@ -226,16 +226,14 @@ def _read_records(blobs: Blobs, root: BlobUrl, schema: pa.Schema) -> Iterator[Wr
         yield Written(next(iter(manifest.splits)), manifest.shards[0])
 
 
-def _remove_strays(
-    blobs: Blobs, root: BlobUrl, sessions: Sequence[str], kept: Iterable[Shard]
-) -> int:
+def _remove_strays(blobs: Blobs, root: BlobUrl, runs: Sequence[str], kept: Iterable[Shard]) -> int:
     """Remove the shards of these runs that are not among `kept`; return how many."""
     directory = root.join(_DATA)
     known = {BlobUrl.parse(shard.url).name for shard in kept}
     strays = [
         name
         for name in blobs.names(directory)
-        if name not in known and name.rpartition("-")[2].partition(".")[0] in sessions
+        if name not in known and name.rpartition("-")[2].partition(".")[0] in runs
     ]
     blobs.remove([directory.join(name) for name in strays])
     return len(strays)

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 DEFAULT_SHARD_BYTES: Final = 256 << 20
 _AUTO: Final = "auto"
-_SESSION_BYTES: Final = 4
+_RUN_BYTES: Final = 4
 _SPLIT: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 Compression: TypeAlias = 'Literal["auto", "zstd", "snappy", "lz4", "gzip", "brotli"] | None'
@@ -252,8 +252,8 @@ class ShardWriter:
         create = self._condition()
         if not self._overwrite and self._exists(manifest):
             raise _already(manifest)
-        session = secrets.token_hex(_SESSION_BYTES)
-        where = (self._blobs, self._root, session, self._schema, create)
+        run = secrets.token_hex(_RUN_BYTES)
+        where = (self._blobs, self._root, run, self._schema, create)
         if self._resume:
             self._progress, written = Progress.resume(*where)
         else:
