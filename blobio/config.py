@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, final
 
 from blobio.azureconfig import AzureConfig
 from blobio.checking import is_web_url, require
+from blobio.datasetconfig import DatasetConfig
 from blobio.gcsconfig import GcsConfig
 from blobio.hubconfig import HubConfig
 from blobio.usage import Usage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AzureConfig",
     "Config",
+    "DatasetConfig",
     "GcsConfig",
     "HttpConfig",
     "HubConfig",
@@ -48,8 +50,8 @@ class RetryConfig:
         base_s: Upper bound of the first random wait; doubles with each attempt (full jitter).
         max_s: Largest upper bound of a random wait.
         retry_after_max_s: Longest wait a server may ask for; a longer one ends the retries.
-        budget: Retries that may be made in a burst, over all requests of a context; each success
-            gives back a tenth of one. It keeps an outage from multiplying traffic.
+        budget: Retries that a context may make in a burst; each success gives back a tenth of one.
+            It keeps an outage from multiplying traffic.
         log_threshold: Retries of one request that go by before they are logged as warnings.
         get_deadline: Called before each attempt; returns a Unix time past which
             `DeadlineExceeded` is raised. None for no such limit.
@@ -87,14 +89,12 @@ class HttpConfig:
         proxy: `http(s)://[user:password@]host[:port]` of an HTTP proxy, or None. The environment's
             proxies are used only with `trust_env`.
         trust_env: Honour `HTTP_PROXY` and friends. Off by default; `.netrc` is never read.
-        bytes_per_s: Most bytes in a second, of all bodies sent and received by a context; None
-            for no limit.
+        bytes_per_s: Most bytes a second of all bodies a context sends and gets; None: no limit.
         user_agent: Value of the User-Agent header.
         max_redirects: For http(s):// URLs only; object stores are never followed.
         private_redirects: Let a redirect lead from a public host to a private address, and from
             any host to a link-local one (`169.254.169.254` and its like).
-        headers: Extra headers for http(s):// URLs, by host (`{"data.example": {...}}`); sent to
-            that host only.
+        headers: Extra headers for http(s):// URLs, by the host they go to (`{"a.example": {...}}`).
     """
 
     connect_timeout_s: float = 10.0
@@ -253,6 +253,7 @@ class Config:
         gcs: How to reach Google Cloud Storage.
         azure: How to reach Azure Blob Storage.
         hub: How to reach the Hugging Face Hub.
+        dataset: Where datasets are found and kept.
         buffer_bytes: Default buffer of a `BlobFile`.
         memory_bytes: Bound of the bytes all transfers of a context hold at once. One part is
             always let through, however large.
@@ -264,7 +265,7 @@ class Config:
             second. For programs that can spare their loop, as `blobio` can: a disk that hangs
             stops everything on it.
         output_az_paths: Listings, walks and globs yield Azure paths as `az://`; False yields
-            `https://ACCOUNT.blob.core.windows.net/...`, which every function takes as well.
+            `https://ACCOUNT.blob.core.windows.net/...`, which functions take as well.
         log_callback: Gets each log line, as blobfile's did; None leaves them to `logging`.
         on_event: Called with one `Event` for every attempt of every request.
         usage: Where requests and bytes are counted; None counts nothing.
@@ -278,6 +279,7 @@ class Config:
     gcs: GcsConfig = field(default_factory=GcsConfig)
     azure: AzureConfig = field(default_factory=AzureConfig)
     hub: HubConfig = field(default_factory=HubConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
     buffer_bytes: int = 8 * MIB
     memory_bytes: int = 1024 * MIB
     cache_bytes: int | None = None
@@ -300,7 +302,8 @@ class Config:
         `AWS_DEFAULT_REGION`; `STORAGE_EMULATOR_HOST`, which also makes requests to Google Cloud
         Storage anonymous, and `BLOBFILE_FORCE_GOOGLE_ANONYMOUS_AUTH=1`; `GOOGLE_CLOUD_PROJECT`;
         `BLOBIO_CA_FILE`; `BLOBIO_STATE_DIR`, then `XDG_STATE_HOME`, in which `blobio` is the
-        directory; and what `AzureConfig.from_env` and `HubConfig.from_env` name.
+        directory; and what the `from_env` of `AzureConfig`, `HubConfig` and
+        `DatasetConfig` name.
 
         Args:
             environ: Where to look; None for `os.environ`.
@@ -318,6 +321,7 @@ class Config:
             gcs=GcsConfig.from_env(env),
             azure=AzureConfig.from_env(env),
             hub=HubConfig.from_env(env),
+            dataset=DatasetConfig.from_env(env),
             http=HttpConfig(ca_file=env.get("BLOBIO_CA_FILE") or None),
             state_dir=env.get("BLOBIO_STATE_DIR") or (f"{home}/blobio" if home else None),
         )

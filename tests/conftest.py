@@ -31,7 +31,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 _FOREIGN: Final = (
     "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "STORAGE_EMULATOR_", "BLOBIO_", "BLOBFILE_",
-    "HF_", "HUGGING_FACE_", "TRANSFORMERS_", "XDG_CACHE_HOME",
+    "HF_", "HUGGING_FACE_", "TRANSFORMERS_", "XDG_",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
 )  # fmt: skip
 _OPEN_FILES: Final = "/proc/self/fd"

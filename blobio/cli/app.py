@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "gc": "list what unfinished writes left behind, or remove it",
     "sign": "make a URL that works without credentials",
     "edit": "edit a blob in $EDITOR",
+    "dataset": "look at manifests of datasets, and see to their cache",
     "run": "run a file of commands, many at once",
     "doctor": "tell what a bug report needs, and try each store",
     "completion": "print a script that completes names at Tab",

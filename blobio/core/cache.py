@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
-from blobio.errors import PermissionDenied
+from blobio.core.planted import require_own
 from blobio.url import BlobUrl
 from blobio.values import BlobMeta
 
@@ -112,8 +112,8 @@ def _try_lock(path: str) -> int | None:
 
 def _is_complete(directory: str, path: str, size: int) -> bool:
     try:
-        _require_own(directory, os.path.dirname(path), stat.S_ISDIR)
-        complete = _require_own(directory, path, stat.S_ISREG).st_size == size
+        require_own(directory, os.path.dirname(path), stat.S_ISDIR)
+        complete = require_own(directory, path, stat.S_ISREG).st_size == size
     except FileNotFoundError:
         return False
     if complete:
@@ -121,38 +121,11 @@ def _is_complete(directory: str, path: str, size: int) -> bool:
     return complete
 
 
-def _require_own(directory: str, path: str, is_kind: Callable[[int], bool]) -> os.stat_result:
-    """Return the facts of a part of the cache, unless it was planted there.
-
-    Names in a cache can be foreseen. Where everybody may write, as in `/tmp`, somebody else may
-    have been there first, with a link or with content of his own.
-    """
-    facts = os.lstat(path)
-    if not is_kind(facts.st_mode) or facts.st_uid not in _owners(directory):
-        message = (
-            f"the cache {directory} holds {path}, which belongs to user {facts.st_uid} or is a "
-            "link: use a directory that nobody else may write to"
-        )
-        raise PermissionDenied(message, operation="open")
-    return facts
-
-
-def _owners(directory: str) -> set[int]:
-    """Return who may own what is used: we; and the directory's owner, if it is not for everybody.
-
-    The latter is for file systems that change owners, as NFS does with those of root.
-    """
-    facts = os.stat(directory)
-    if facts.st_mode & stat.S_IWOTH or not os.access(directory, os.W_OK):
-        return {os.geteuid()}
-    return {os.geteuid(), facts.st_uid}
-
-
 def _start(directory: str, entry: str) -> None:
     """Make the entry, without what a download that died has left in it."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(entry, 0o700)
-    _require_own(directory, entry, stat.S_ISDIR)
+    require_own(directory, entry, stat.S_ISDIR)
     for leftover in list(os.scandir(entry)):
         os.unlink(leftover.path)
 

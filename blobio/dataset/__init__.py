@@ -2,4 +2,36 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from blobio.dataset.cache import Cache, CacheFull, CacheStats
+from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
+from blobio.dataset.joining import join_manifests
+from blobio.dataset.loading import find_manifest, split_of
+from blobio.dataset.manifest import Block, Manifest, Shard, Split
+from blobio.dataset.manifestfields import ManifestError
+from blobio.dataset.registry import Card, Registry
+from blobio.dataset.writer import ShardWriter, discard_unfinished
+from blobio.datasetconfig import DatasetConfig
+
+__all__ = [
+    "Block",
+    "Cache",
+    "CacheFull",
+    "CacheStats",
+    "Card",
+    "DatasetConfig",
+    "Manifest",
+    "ManifestError",
+    "Registry",
+    "Shard",
+    "ShardFault",
+    "ShardWriter",
+    "Split",
+    "discard_unfinished",
+    "find_manifest",
+    "freeze",
+    "join_manifests",
+    "load_manifest",
+    "save_manifest",
+    "split_of",
+    "verify",
+]

@@ -118,6 +118,27 @@ def test_environment_sets_the_emulator_and_anonymity(
     assert (config.gcs.endpoint_url, config.gcs.anonymous) == (endpoint, anonymous)
 
 
+@pytest.mark.parametrize(
+    ("environ", "registry", "cache_dir", "offline"),
+    [
+        ({}, None, None, False),
+        ({"BLOBIO_REGISTRY": "s3://b/r", "BLOBIO_CACHE_DIR": "/c"}, "s3://b/r", "/c", False),
+        ({"XDG_CACHE_HOME": "/x"}, None, "/x/blobio/datasets", False),
+        ({"BLOBIO_OFFLINE": "yes"}, None, None, True),
+        ({"HF_DATASETS_OFFLINE": "1"}, None, None, True),
+        ({"HF_HUB_OFFLINE": "true"}, None, None, True),
+        ({"BLOBIO_OFFLINE": "0", "HF_DATASETS_OFFLINE": "1"}, None, None, False),
+    ],
+)
+def test_environment_sets_what_datasets_need(
+    environ: dict[str, str], registry: str | None, cache_dir: str | None, offline: bool
+) -> None:
+    dataset = Config.from_env(environ).dataset
+
+    assert (dataset.registry, dataset.cache_dir) == (registry, cache_dir)
+    assert dataset.offline == offline
+
+
 def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://from.the.process")
 

@@ -1,0 +1,129 @@
+"""Locks of a cache that end with their process, and where they cannot be relied on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import Final, final
+
+from blobio.errors import Unsupported
+
+__all__ = ["FileLock", "exclusive", "require_local", "try_lock"]
+
+_MOUNTS: Final = "/proc/self/mountinfo"
+_NETWORK: Final = frozenset(
+    {
+        "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
+        "ocfs2", "orangefs", "panfs", "smb3", "smbfs", "wekafs",
+    }
+)  # fmt: skip
+_LOCAL_FUSE: Final = frozenset({"fuse.fuse-overlayfs", "fuse.lxcfs", "fuse.mergerfs"})
+_ESCAPES: Final = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
+
+
+@final
+class FileLock:
+    """A lock on an open file. It ends with `release`, or with the process however that ends.
+
+    In a fork it goes on until both processes have let go: only the one that took it unlocks it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor: int = descriptor
+        self._owner = os.getpid()
+
+    def share(self) -> None:
+        """Let others hold it too. There is a moment at which nobody holds it."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        """Let go. Idempotent."""
+        if self.descriptor < 0:
+            return
+        if os.getpid() == self._owner:
+            # closing alone would leave it to a process that was forked meanwhile
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        os.close(self.descriptor)
+        self.descriptor = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "descriptor", -1) >= 0:
+            self.release()
+
+
+def try_lock(path: str, *, shared: bool = False) -> FileLock | None:
+    """Lock an existing file; None if it is held by somebody else, or gone by now."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
+            return FileLock(descriptor)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+@contextlib.contextmanager
+def exclusive(path: str) -> Iterator[int]:
+    """Hold the lock of a file, made if it is missing, waiting for whoever holds it.
+
+    Yields:
+        The open file.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def require_local(directory: str) -> None:
+    """Refuse a directory on a network file system, where locks hang, or exclude nobody.
+
+    Raises:
+        Unsupported: It lies on one, as far as the system tells (Linux).
+    """
+    kind = _kind_of(os.path.realpath(directory), _read_mounts())
+    if kind in _NETWORK or (kind.startswith("fuse.") and kind not in _LOCAL_FUSE):
+        message = (
+            f"the cache {directory} would lie on a network file system ({kind}), where locks "
+            "between machines cannot be relied on: use a directory on a disk of this machine"
+        )
+        raise Unsupported(message, operation="open")
+
+
+def _read_mounts() -> str:
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _kind_of(path: str, mounts: str) -> str:
+    """Return the type of the file system that holds `path`, `""` if that is not known."""
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:  # noqa: PLR2004 - the fifth is where it is mounted
+            continue
+        place = fields[4]
+        for escape, character in _ESCAPES.items():
+            place = place.replace(escape, character)
+        inside = path == place or path.startswith(place.rstrip("/") + "/")
+        if inside and len(place) >= len(best):  # the last of two at one place is on top
+            best, kind = place, after.split(" ")[0]
+    return kind

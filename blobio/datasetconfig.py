@@ -1,0 +1,49 @@
+"""The settings of datasets, a branch of `blobio.config.Config`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+__all__ = ["DatasetConfig"]
+
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})  # as the library `datasets` takes it
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetConfig:
+    """Where datasets are found and kept.
+
+    Attributes:
+        registry: The registry that `load_dataset` looks names up in, a prefix in any store.
+        cache_dir: Where `Cache` keeps its copies; None for `~/.cache/blobio/datasets`.
+        offline: Ask no store: what is not in the cache, in the version that was asked for, is an
+            error.
+    """
+
+    registry: str | None = None
+    cache_dir: str | None = None
+    offline: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> DatasetConfig:
+        """Return the defaults, changed by the environment.
+
+        Reads `BLOBIO_REGISTRY`; `BLOBIO_CACHE_DIR`, then `XDG_CACHE_HOME`, in which it is
+        `blobio/datasets`; `BLOBIO_OFFLINE`, then `HF_DATASETS_OFFLINE`, then `HF_HUB_OFFLINE`. The
+        first that is set and not empty counts.
+        """
+        home = env.get("XDG_CACHE_HOME")
+        offline = (
+            env.get("BLOBIO_OFFLINE")
+            or env.get("HF_DATASETS_OFFLINE")
+            or env.get("HF_HUB_OFFLINE")
+            or ""
+        )
+        return cls(
+            registry=env.get("BLOBIO_REGISTRY") or None,
+            cache_dir=env.get("BLOBIO_CACHE_DIR") or (f"{home}/blobio/datasets" if home else None),
+            offline=offline.upper() in _TRUE,
+        )

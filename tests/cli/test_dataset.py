@@ -1,0 +1,112 @@
+"""`blobio dataset`: manifests are shown and held against their store, and the cache is seen to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import blobio as bf
+from blobio import Config, Context
+from blobio.dataset import Cache, Manifest, ShardWriter
+from tests.cli.conftest import STORES, Run
+
+SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _written(root: str) -> Manifest:
+    with ShardWriter(f"{root}set", SCHEMA, shard_rows=10, license="mit", tags=["a", "b"]) as writer:
+        writer.write([{"id": i, "text": f"row {i}"} for i in range(25)])
+    assert writer.manifest is not None
+    return writer.manifest
+
+
+def test_inspect_prints_what_a_manifest_says(run: Run, root: str) -> None:
+    manifest = _written(root)
+
+    ran = run("dataset", "inspect", f"{root}set/manifest.json", "--shards")
+
+    assert ran.code == 0
+    text = ran.out.splitlines()
+    assert text[1:3] == ["rows: 25", "shards: 3"]
+    assert text[4:9] == [
+        "split.train: 25 rows", "column.id: int64", "column.text: string", "license: mit",
+        "tags: a, b",
+    ]  # fmt: skip
+    assert [line.split()[-1] for line in text[9:]] == [shard.url for shard in manifest.shards]
+
+
+def test_verify_tells_what_is_changed_and_missing(run: Run, root: str) -> None:
+    manifest = _written(root)
+    url = f"{root}set/manifest.json"
+    assert run("dataset", "verify", url).code == 0
+
+    with Context(Config.from_env()) as context:
+        context.write_bytes(manifest.shards[0].url, b"another")
+        context.remove(manifest.shards[2].url)
+    ran = run("dataset", "verify", "--json", url)
+
+    assert ran.code == 1
+    failed = {
+        record["src"]: record["reason"] for record in ran.records if record["type"] == "error"
+    }
+    assert sorted(failed) == sorted([manifest.shards[0].url, manifest.shards[2].url])
+    assert "CHANGED" in failed[manifest.shards[0].url]
+    assert "MISSING" in failed[manifest.shards[2].url]
+    assert [record["src"] for record in ran.records if record["type"] == "result"] == [
+        manifest.shards[1].url
+    ]
+
+
+@pytest.mark.parametrize("text", ["{}", "no json"])
+def test_what_is_no_manifest_is_told(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.json").write_text(text)
+
+    ran = run("dataset", "inspect", str(tmp_path / "m.json"))
+
+    assert ran.code == 1
+    assert "m.json" in ran.err
+
+
+def test_cache_is_counted_trimmed_and_cleared(run: Run, tmp_path: Path) -> None:
+    place = ("--dir", str(tmp_path / "cache"))
+    cache = Cache(tmp_path / "cache")
+    for number in range(3):
+        bf.write_bytes(f"memory://cli/{number}", b"x" * 10_000)
+        cache.get(f"memory://cli/{number}")
+
+    ran = run("dataset", "cache", "stats", *place, "--json")
+    assert (ran.records[0]["copies"], ran.records[0]["held"]) == (3, 0)
+    assert run("dataset", "cache", "verify", *place).code == 0
+    assert run("dataset", "cache", "trim", "--to", "15k", *place).code == 0
+    assert cache.stats().entries == 1
+    assert run("dataset", "cache", "clear", *place).code == 0
+    assert cache.stats().entries == 0
+
+
+def test_damaged_copy_is_named(run: Run, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    bf.write_bytes("memory://cli/0", b"content")
+    path = Path(cache.get("memory://cli/0"))
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+
+    ran = run("dataset", "cache", "verify", "--dir", str(tmp_path))
+
+    assert ran.code == 1
+    assert "memory://cli/0: DAMAGED" in ran.err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("words", [["stats", "x"], ["trim"], ["clear", "--to", "1"], ["what"]])
+def test_cache_is_asked_for_something_it_can_do(run: Run, tmp_path: Path, words: list[str]) -> None:
+    ran = run("dataset", "cache", *words, "--dir", str(tmp_path))
+
+    assert ran.code == 2
+    assert "cache trim --to SIZE" in ran.err
