@@ -99,6 +99,29 @@ class Portal:
         finally:
             del outcome, tasks  # a frame that keeps its own exception alive is a cycle
 
+    def begin(self, coroutine: Coroutine[object, object, T]) -> Future[T]:
+        """Run `coroutine` on the loop without waiting; cancelling the future cancels it.
+
+        Raises:
+            RuntimeError: The portal has been shut down.
+        """
+        import asyncio
+
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except BaseException:
+            coroutine.close()
+            self._let_daemon_wait()
+            raise
+
+    def wait(self, outcome: Future[T]) -> T:
+        """Return what `begin` gave a future of, or raise what it raised; see `call` on the exit."""
+        try:
+            return outcome.result()
+        except BaseException:
+            self._let_daemon_wait()
+            raise
+
     def _let_daemon_wait(self) -> None:
         """Never return to a daemon thread while the interpreter ends.
 
@@ -131,18 +154,25 @@ class Portal:
                     return
                 yield from items
         finally:
-            self._leave(source)
+            if isinstance(source, AsyncGenerator):
+                self.leave(source.aclose)
+            elif not is_current(self):
+                abandon((self, source))
 
-    def _leave(self, source: AsyncIterator[list[T]]) -> None:
-        """Close what was iterated over; also when the collector does it, on whatever thread."""
+    def leave(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run `cleanup` on the loop and wait for it; also for the collector, on whatever thread.
+
+        On the loop thread it does not wait; in a fork of the process that began, or once the loop
+        is gone, it does nothing.
+        """
         if not is_current(self):
-            abandon((self, source))
-        elif not isinstance(source, AsyncGenerator) or self._loop.is_closed():
+            abandon((self, cleanup))
+        elif self._loop.is_closed():
             return
         elif threading.current_thread() is self._thread:
-            self.submit(source.aclose)
+            self.submit(cleanup)
         else:
-            self.call(source.aclose())
+            self.call(cleanup())
 
     def track(self, closable: Closable) -> None:
         """Close `closable` on the loop when the interpreter exits, if it still exists."""
