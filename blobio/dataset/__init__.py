@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from blobio.dataset.errors import BadShard
+from blobio.dataset.memory import set_memory_bytes
+from blobio.dataset.opening import field, open_source
+
+__all__ = [
+    "BadShard",
+    "field",
+    "open_source",
+    "set_memory_bytes",
+]

@@ -1,0 +1,245 @@
+"""`ShardSource`: the rows of pinned shards, block by block, whatever they are stored in."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final, final
+
+import pyarrow as pa
+
+from blobio.blocking.binding import Binding
+from blobio.core.context import AsyncContext
+from blobio.dataset.blocks import Blocks
+from blobio.dataset.engine import Job, on_thread, ordered
+from blobio.dataset.errors import BadShard
+from blobio.dataset.fetching import fetch
+from blobio.dataset.filtering import Filter
+from blobio.dataset.formats import decoder_of
+from blobio.dataset.formats.base import Decoder, Plan
+from blobio.dataset.formats.parquet import as_file
+from blobio.dataset.manifest import Manifest, Shard
+from blobio.dataset.memory import Sparse
+from blobio.dataset.rows import Rows
+from blobio.dataset.source import RowRange
+from blobio.errors import BlobError, InvalidConfig
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+    from blobio.config import Config
+
+__all__ = ["ShardSource"]
+
+_DECODERS: Final = 128  # shards whose footers are kept parsed
+_RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
+_EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
+
+
+@final
+class ShardSource:
+    """The shards of a manifest as a `Source`.
+
+    Blocks whose statistics show that no row passes the filter are left out of `block_rows`. It may
+    be used from any thread, goes on in a fork, and pickles with its manifest.
+
+    Args:
+        manifest: The shards and their schema.
+        columns: Names of the columns to read, in this order; None for all.
+        filter: A condition on rows, on any columns; None for all rows.
+        config: All settings; None for `Config.from_env()`.
+        binding: The connections to use, which `config` is for otherwise.
+
+    Raises:
+        InvalidConfig: A column is unknown, or the filter does not fit.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,
+        config: Config | None = None,
+        binding: Binding | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self._columns = tuple(manifest.schema.names if columns is None else columns)
+        self.schema: pa.Schema = _project(manifest.schema, self._columns)
+        self._filter = None if filter is None else Filter(filter, manifest.schema)
+        extra = [] if self._filter is None else self._filter.columns
+        self._read = tuple(dict.fromkeys([*self._columns, *extra]))
+        self._prepare(Binding(config) if binding is None else binding)
+        self._blocks = Blocks(manifest.shards, None if self._filter is None else self._kept)
+
+    def _prepare(self, binding: Binding) -> None:
+        self._binding = binding
+        # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
+        weakref.finalize(self, _drop, binding).atexit = False
+        self._decoders: OrderedDict[int, Decoder] = OrderedDict()
+        self._lock = threading.Lock()
+        self._expansion: float | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        left_out = ("_decoders", "_lock", "_expansion", "_binding")
+        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+        return {**state, "_config": self._binding.given}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        config = state.pop("_config")
+        self.__dict__.update(state)
+        self._prepare(Binding(config))  # type: ignore[arg-type] # what `__getstate__` put there
+
+    @property
+    def block_rows(self) -> Sequence[int]:
+        """The rows of each block, before the filter looks at them."""
+        return self._blocks.rows
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits, of shards, versions, schema, columns and filter."""
+        digest = hashlib.sha256()
+        for shard in self.manifest.shards:
+            facts = (shard.url, shard.size, shard.version, shard.format, shard.compression)
+            digest.update(repr((facts, [block.num_rows for block in shard.blocks])).encode())
+        digest.update(repr(self._columns).encode())
+        digest.update(self.schema.remove_metadata().serialize())
+        if self._filter is not None:
+            digest.update(self._filter.identity)
+        return digest.hexdigest()
+
+    def read(self, ranges: Iterable[RowRange]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of each range as one batch; see `Source.read`.
+
+        A block is fetched and decoded once for ranges of it that follow on one another: 1 GET for
+        each run of bytes of the columns, cut to 4 MiB.
+
+        Raises:
+            NotFound, VersionMismatch: A shard is gone, or was replaced since it was indexed.
+            BadShard: Its bytes are not what its footer or the schema of the dataset says.
+            ValueError: A range lies beyond its block.
+        """
+        waiting: deque[list[RowRange]] = deque()
+
+        def jobs() -> Iterator[Job[Rows]]:
+            for _, same in groupby(ranges, key=lambda one: one.block):
+                while group := list(islice(same, _RANGES)):
+                    job = self._job(group)
+                    waiting.append(group)
+                    yield job
+
+        with closing(ordered(self._binding, jobs())) as blocks:
+            for rows in blocks:
+                for one in waiting.popleft():
+                    yield rows.cut(one.start, one.stop)
+
+    def _job(self, ranges: Sequence[RowRange]) -> Job[Rows]:
+        number = ranges[0].block
+        rows = self._blocks.rows[number]
+        beyond = next((one for one in ranges if one.stop > rows), None)
+        if beyond is not None:
+            message = f"{beyond} lies beyond its block, which has {rows} rows"
+            raise ValueError(message)
+        index, block = self._blocks[number]
+        shard = self.manifest.shards[index]
+        try:
+            plan = self._decoder(index).plan(block, self._read)
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise _bad(shard, block, error) from error
+        cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
+        return Job(cost, partial(self._make, index, block, plan), lambda rows: rows.nbytes)
+
+    async def _make(self, index: int, block: int, plan: Plan, core: AsyncContext) -> Rows:
+        shard = self.manifest.shards[index]
+        try:
+            memory = await fetch(core, shard, plan)
+        except BlobError as error:
+            error.add_note(f"while reading {_place(shard, block)}")
+            raise
+        rows = await on_thread(partial(self._decode, index, block, memory))
+        if plan.decoded:
+            self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
+        return rows
+
+    def _decode(self, index: int, block: int, memory: Sparse) -> Rows:
+        shard = self.manifest.shards[index]
+        try:
+            table = self._decoder(index).decode(block, self._read, pa.py_buffer(memory.buffer))
+            wanted = shard.blocks[block].num_rows
+            if table.num_rows != wanted:
+                message = f"{table.num_rows} rows instead of {wanted}"
+                raise ValueError(message)
+            table = _conform(table, self.manifest.schema)
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise _bad(shard, block, error) from error
+        mask = None if self._filter is None else self._filter.mask(table)
+        return Rows(table.select(list(self._columns)), mask)
+
+    def _decoder(self, index: int) -> Decoder:
+        """Return the decoder of a shard, made when it is not among those used last."""
+        with self._lock:
+            known = self._decoders.get(index)
+            if known is not None:
+                self._decoders.move_to_end(index)
+                return known
+        made = decoder_of(self.manifest.shards[index], self.manifest.schema)
+        with self._lock:
+            self._decoders[index] = made
+            while len(self._decoders) > _DECODERS:
+                self._decoders.popitem(last=False)
+        return made
+
+    def _kept(self, index: int) -> Sequence[int]:
+        """Return the blocks of a shard that can have rows that pass."""
+        shard = self.manifest.shards[index]
+        assert self._filter is not None
+        if shard.format != "parquet":
+            return range(len(shard.blocks))
+        schema = self._decoder(index).schema
+        try:
+            return self._filter.row_groups(as_file(shard.footer), schema)
+        except pa.ArrowException:  # of another schema: reading it tells
+            return range(len(shard.blocks))
+
+
+def _drop(binding: Binding) -> None:
+    """Let go of the last reference but the source's own."""
+
+
+def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    unknown = [name for name in columns if schema.get_field_index(name) < 0]
+    if unknown or not columns or len(set(columns)) < len(columns):
+        message = f"columns {list(columns)}: name some of {schema.names}, each once"
+        raise InvalidConfig(message, operation="open")
+    return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
+
+
+def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table whose fields are those of the dataset, if its columns are of their types."""
+    fields = [schema.field(name) for name in table.column_names]
+    columns = []
+    for field, column in zip(fields, table.columns, strict=True):
+        if pa.types.is_null(column.type):
+            column = column.cast(field.type)  # noqa: PLW2901 - all of it is null
+        elif field.type != column.type:
+            message = f"column {field.name!r} is of type {column.type} instead of {field.type}"
+            raise ValueError(message)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=schema.metadata))
+
+
+def _place(shard: Shard, block: int) -> str:
+    first = sum(one.num_rows for one in shard.blocks[:block])
+    return f"rows {first} to {first + shard.blocks[block].num_rows} of {shard.url}"
+
+
+def _bad(shard: Shard, block: int, error: Exception) -> BadShard:
+    bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
+    bad.row = sum(one.num_rows for one in shard.blocks[:block])
+    return bad
