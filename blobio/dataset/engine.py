@@ -203,7 +203,11 @@ async def on_thread(function: Callable[[], T]) -> T:
         with IMPORTS:
             count = min(_DECODERS, os.cpu_count() or 1)
             _decoders = ThreadPoolExecutor(max(2, count), thread_name_prefix="blobio-decode")
-    return await asyncio.get_running_loop().run_in_executor(_decoders, function)
+    try:
+        outcome = asyncio.get_running_loop().run_in_executor(_decoders, function)
+    except RuntimeError:  # the main thread has ended, and others go on reading until they end too
+        return function()
+    return await outcome
 
 
 def _forget_after_fork() -> None:

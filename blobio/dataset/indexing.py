@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 from blobio.core.context import AsyncContext
 from blobio.core.flow import each
 from blobio.core.tail import Tail, read_tail
+from blobio.dataset.engine import on_thread
 from blobio.dataset.formats import parquet
 from blobio.dataset.manifest import Format, Shard
 from blobio.errors import RangeNotSatisfiable, VersionMismatch
@@ -85,8 +86,8 @@ async def _index_parquet(core: AsyncContext, file: Found) -> Indexed:
     if start < known:
         reader = core.stores.reader(file.url, size=tail.size, version=tail.version)
         footer = await reader.read(start, known) + footer
-    shard, schema = await asyncio.to_thread(
-        parquet.shard_of, file.url, tail.size, tail.version, footer
+    shard, schema = await on_thread(
+        partial(parquet.shard_of, file.url, tail.size, tail.version, footer)
     )
     return Indexed(shard, schema)
 
