@@ -80,17 +80,16 @@ class Filter:
             raise pa.ArrowInvalid(message)
         return mask.fill_null(False)  # noqa: FBT003 - the value to fill in
 
-    def row_groups(self, footer: bytes, schema: pa.Schema) -> Sequence[int]:
+    def row_groups(self, footer: bytes) -> Sequence[int]:
         """Return the row groups that can have rows that pass, by the statistics of a footer.
 
         Args:
             footer: Of a Parquet file, as a file with nothing before it.
-            schema: Of that file.
         """
         import pyarrow.dataset as ds
 
         whole = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer))
-        part = whole.subset(filter=self.expression, schema=schema)
+        part = whole.subset(filter=self.expression, schema=whole.physical_schema)
         return [group.id for group in part.row_groups]
 
     @property

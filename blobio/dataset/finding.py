@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from blobio.core.context import AsyncContext
-from blobio.dataset.indexing import Found
+from blobio.dataset.scanning import Found
 from blobio.entries import DirEntry
 from blobio.errors import NotFound
 from blobio.url import BlobUrl

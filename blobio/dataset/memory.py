@@ -7,16 +7,20 @@ for is always let through: so no two iterations can wait for one another.
 
 from __future__ import annotations
 
+import bisect
 import mmap
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, final
 
-__all__ = ["MemoryLimit", "Sparse", "memory_limit", "set_memory_bytes"]
+import pyarrow as pa
+
+__all__ = ["Mapped", "MemoryLimit", "Packed", "Sparse", "memory_limit", "set_memory_bytes"]
 
 DEFAULT_BYTES: Final = 256 << 20
+_ALIGNMENT: Final = 64
 _HUGE_BYTES: Final = 8 << 20
 _PAGE: Final = mmap.PAGESIZE
 # Without it Linux counts address space as if all of it were used, and refuses a large shard. Python
@@ -130,7 +134,57 @@ class Sparse:
             except OSError:
                 return
 
-    @property
-    def buffer(self) -> mmap.mmap:
-        """All of it, for `pyarrow.py_buffer`; given back when the last user of it is gone."""
-        return self._map
+    def slice(self, start: int, stop: int) -> pa.Buffer:
+        """Return bytes `start` to `stop` of the shard. The memory is given back with the last."""
+        return pa.py_buffer(self._map).slice(start, stop - start)
+
+
+@final
+class Packed:
+    """Memory for some parts of a shard, one behind the other, in a buffer of pyarrow's own.
+
+    For formats whose decoded columns are slices of it: what they hold is then none of Python's, and
+    may be let go by any thread, even while the process ends.
+
+    Args:
+        parts: Half-open ranges of bytes, in order and apart.
+    """
+
+    def __init__(self, parts: Sequence[tuple[int, int]]) -> None:
+        self._starts = [start for start, _ in parts]
+        self._parts = list(parts)
+        self._offsets: list[int] = []
+        size = 0
+        for start, stop in parts:
+            size += (start - size) % _ALIGNMENT  # as aligned as it is in the shard
+            self._offsets.append(size)
+            size += stop - start
+        self._buffer: pa.Buffer = pa.allocate_buffer(size)
+
+    def view(self, start: int, stop: int) -> memoryview:
+        """Return a part of one of the ranges to be filled."""
+        at = self._find(start, stop)
+        return memoryview(self._buffer).cast("B")[at : at + stop - start]
+
+    def slice(self, start: int, stop: int) -> pa.Buffer:
+        """Return bytes `start` to `stop` of the shard, which lie in parts that adjoin."""
+        return self._buffer.slice(self._find(start, stop), stop - start)
+
+    def _find(self, start: int, stop: int) -> int:
+        index = bisect.bisect_right(self._starts, start) - 1
+        assert index >= 0, "before all parts"
+        assert stop <= self._parts[-1][1], "behind all parts"
+        return self._offsets[index] + start - self._starts[index]
+
+
+@final
+class Mapped:
+    """A local file, mapped: bytes come from the page cache without a copy."""
+
+    def __init__(self, path: str) -> None:
+        with pa.memory_map(path) as file:
+            self._buffer: pa.Buffer = file.read_buffer()
+
+    def slice(self, start: int, stop: int) -> pa.Buffer:
+        """Return bytes `start` to `stop` of the file."""
+        return self._buffer.slice(start, stop - start)

@@ -12,9 +12,10 @@ from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.errors import BadShard
 from blobio.dataset.finding import find
-from blobio.dataset.indexing import Indexed, index
+from blobio.dataset.indexing import index
 from blobio.dataset.manifest import Format, Manifest
 from blobio.dataset.reading import ShardSource
+from blobio.dataset.scanning import Indexed
 from blobio.errors import InvalidConfig
 from blobio.url import PathLike, fspath
 
@@ -36,6 +37,7 @@ def open_source(
     format: AnyFormat = "auto",
     columns: Sequence[str] | None = None,
     filter: pc.Expression | None = None,
+    schema: pa.Schema | None = None,
     config: Config | None = None,
 ) -> ShardSource:
     """Open shards: find them, index them, check that they are of one schema.
@@ -47,6 +49,8 @@ def open_source(
         columns: Names of the columns to read, in this order; None for all.
         filter: A condition on rows, made of `field`; None for all rows. It may look at columns that
             are not read. Row groups of Parquet whose statistics rule it out are not fetched.
+        schema: What the columns of CSV and NDJSON are, instead of what the first 4 MiB of the first
+            shard look like. Of other formats, what they must be.
         config: All settings; None for `Config.from_env()`.
 
     Returns:
@@ -58,7 +62,7 @@ def open_source(
         InvalidConfig: A column is unknown, or the filter does not fit.
     """
     binding = Binding(config)
-    manifest = index_shards(urls, format=format, binding=binding)
+    manifest = index_shards(urls, format=format, schema=schema, binding=binding)
     return ShardSource(manifest, columns=columns, filter=filter, binding=binding)
 
 
@@ -66,6 +70,7 @@ def index_shards(
     urls: Urls,
     *,
     format: AnyFormat = "auto",
+    schema: pa.Schema | None = None,
     binding: Binding,
 ) -> Manifest:
     """Find and index shards; see `open_source`."""
@@ -80,7 +85,7 @@ def index_shards(
     if not indexed:
         message = "open of no files: name at least one"
         raise InvalidConfig(message, operation="open")
-    schema = indexed[0].schema
+    schema = indexed[0].schema if schema is None else schema
     for one in indexed:
         schema = _merged(one, schema)
     return Manifest(schema=schema, shards=tuple(one.shard for one in indexed))
@@ -95,13 +100,18 @@ def _merged(indexed: Indexed, schema: pa.Schema) -> pa.Schema:
     found = indexed.schema
     if found is schema or found.equals(schema):
         return schema
+    kind_of_file = indexed.shard.format
     for number, wanted in enumerate(schema):
         position = found.get_field_index(wanted.name)
         if position < 0:
+            if kind_of_file == "ndjson" or not indexed.shard.blocks:
+                continue  # what a line does not tell is null
             raise _another_schema(indexed.shard.url, wanted, "no such column")
         kind = found.field(position).type
         if pa.types.is_null(wanted.type):
             schema = schema.set(number, wanted.with_type(kind))
+        elif kind_of_file in ("csv", "ndjson"):
+            continue  # text is taken for what it should be, or refused when it is read
         elif kind != wanted.type and not pa.types.is_null(kind):
             raise _another_schema(indexed.shard.url, wanted, f"type {kind}")
     return schema

@@ -22,10 +22,9 @@ from blobio.dataset.errors import BadShard
 from blobio.dataset.fetching import fetch
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats import decoder_of
-from blobio.dataset.formats.base import Decoder, Plan
+from blobio.dataset.formats.base import Decoder, Memory, Plan
 from blobio.dataset.formats.parquet import as_file
 from blobio.dataset.manifest import Manifest, Shard
-from blobio.dataset.memory import Sparse
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig
@@ -39,6 +38,7 @@ __all__ = ["ShardSource"]
 
 _DECODERS: Final = 128  # shards whose footers are kept parsed
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
+_DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
 
 
@@ -71,7 +71,9 @@ class ShardSource:
     ) -> None:
         self.manifest = manifest
         self._columns = tuple(manifest.schema.names if columns is None else columns)
-        self.schema: pa.Schema = _project(manifest.schema, self._columns)
+        self.schema: pa.Schema = (
+            manifest.schema if columns is None else _project(manifest.schema, self._columns)
+        )
         self._filter = None if filter is None else Filter(filter, manifest.schema)
         extra = [] if self._filter is None else self._filter.columns
         self._read = tuple(dict.fromkeys([*self._columns, *extra]))
@@ -150,7 +152,7 @@ class ShardSource:
         shard = self.manifest.shards[index]
         try:
             plan = self._decoder(index).plan(block, self._read)
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        except _DAMAGE as error:
             raise _bad(shard, block, error) from error
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
         return Job(cost, partial(self._make, index, block, plan), lambda rows: rows.nbytes)
@@ -167,16 +169,16 @@ class ShardSource:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
         return rows
 
-    def _decode(self, index: int, block: int, memory: Sparse) -> Rows:
+    def _decode(self, index: int, block: int, memory: Memory) -> Rows:
         shard = self.manifest.shards[index]
         try:
-            table = self._decoder(index).decode(block, self._read, pa.py_buffer(memory.buffer))
+            table = self._decoder(index).decode(block, self._read, memory)
             wanted = shard.blocks[block].num_rows
             if table.num_rows != wanted:
                 message = f"{table.num_rows} rows instead of {wanted}"
                 raise ValueError(message)
             table = _conform(table, self.manifest.schema)
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        except _DAMAGE as error:
             raise _bad(shard, block, error) from error
         mask = None if self._filter is None else self._filter.mask(table)
         return Rows(table.select(list(self._columns)), mask)
@@ -201,10 +203,9 @@ class ShardSource:
         assert self._filter is not None
         if shard.format != "parquet":
             return range(len(shard.blocks))
-        schema = self._decoder(index).schema
         try:
-            return self._filter.row_groups(as_file(shard.footer), schema)
-        except pa.ArrowException:  # of another schema: reading it tells
+            return self._filter.row_groups(as_file(shard.footer))
+        except (pa.ArrowException, OSError):  # of another schema, or damaged: reading it tells
             return range(len(shard.blocks))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blobio.dataset.fetching import HOLE_BYTES, PART_BYTES, parts
-from blobio.dataset.memory import Sparse
+from blobio.dataset.memory import Packed, Sparse
 
 
 def test_spans_close_together_are_one_request() -> None:
@@ -68,3 +68,18 @@ def test_sparse_memory_holds_what_is_written_and_zeros() -> None:
 def test_memory_of_an_empty_shard_is_no_special_case() -> None:
     with Sparse(0).view(0, 0) as view:
         assert bytes(view) == b""
+
+
+def test_packed_memory_keeps_parts_under_their_offsets() -> None:
+    memory = Packed([(1000, 1010), (1010, 1020), (5003, 5005)])
+    for start, stop, data in (
+        (1000, 1010, b"a" * 10),
+        (1010, 1020, b"b" * 10),
+        (5003, 5005, b"cc"),
+    ):
+        with memory.view(start, stop) as view:
+            view[:] = data
+
+    assert memory.slice(5003, 5005).to_pybytes() == b"cc"
+    assert memory.slice(1012, 1014).to_pybytes() == b"bb"
+    assert memory.slice(1005, 1008).to_pybytes() == b"aaa"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobio.dataset.formats.arrow import ArrowDecoder
 from blobio.dataset.formats.base import Decoder
+from blobio.dataset.formats.parquet import ParquetDecoder
+from blobio.dataset.formats.text import TextDecoder
 from blobio.dataset.manifest import Shard
 
 if TYPE_CHECKING:
@@ -17,9 +20,10 @@ def decoder_of(shard: Shard, schema: pa.Schema) -> Decoder:
     """Return what decodes a shard of a dataset of that schema.
 
     Raises:
-        pyarrow.ArrowException, OSError: Its footer is damaged.
+        pyarrow.ArrowException, OSError, ValueError: Its footer is damaged.
     """
-    del schema
-    from blobio.dataset.formats.parquet import ParquetDecoder
-
-    return ParquetDecoder(shard)
+    if shard.format == "parquet":
+        return ParquetDecoder(shard)
+    if shard.format in ("arrow", "arrow_stream"):
+        return ArrowDecoder(shard)
+    return TextDecoder(shard, schema)

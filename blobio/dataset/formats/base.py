@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, final
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Decoder", "Plan"]
+__all__ = ["Decoder", "Memory", "Plan"]
 
 
 @final
@@ -22,15 +22,16 @@ class Plan:
 
     Attributes:
         spans: Bytes of the shard to fetch, half-open, in order and apart.
-        memory: Bytes of address space that `decode` sees, offset 0 being that of the shard.
-        known: Bytes that need no fetching, with their offsets, such as the footer.
         decoded: About how many bytes the rows take once they are decoded.
+        whole: The decoder wants to look at the shard as a whole, where it will find what was
+            fetched, what is known, and zeros. Else it asks for the spans only.
+        known: Bytes that need no fetching, with their offsets, such as the footer.
     """
 
     spans: tuple[tuple[int, int], ...]
-    memory: int
-    known: tuple[tuple[int, bytes], ...] = ()
     decoded: int
+    whole: bool = False
+    known: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def fetched(self) -> int:
@@ -38,19 +39,22 @@ class Plan:
         return sum(stop - start for start, stop in self.spans)
 
 
+class Memory(Protocol):
+    """What was fetched of a shard, under its offsets in the shard."""
+
+    def slice(self, start: int, stop: int) -> pa.Buffer:
+        """Return bytes `start` to `stop`, without a copy."""
+        ...
+
+
 class Decoder(Protocol):
     """One shard, its footer parsed. Used by many threads at once; holds no bytes of its rows."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """All columns of the shard."""
-        ...
 
     def plan(self, block: int, columns: Sequence[str]) -> Plan:
         """Tell what must be fetched for some columns of a block."""
         ...
 
-    def decode(self, block: int, columns: Sequence[str], memory: pa.Buffer) -> pa.Table:
+    def decode(self, block: int, columns: Sequence[str], memory: Memory) -> pa.Table:
         """Return some columns of a block, all of its rows, in the order of `columns`.
 
         Raises:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blobio.dataset.errors import BadShard
-from blobio.dataset.formats.base import Plan
+from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.manifest import Block, Shard
 from blobio.errors import Unsupported
 from blobio.values import Version
@@ -22,11 +22,19 @@ from blobio.values import Version
 if TYPE_CHECKING:
     from blobio.core.tail import Tail
 
-__all__ = ["MAGIC", "ParquetDecoder", "as_file", "footer_bytes", "shard_of"]
+__all__ = [
+    "ENCRYPTED",
+    "END_BYTES",
+    "MAGIC",
+    "ParquetDecoder",
+    "as_file",
+    "footer_bytes",
+    "shard_of",
+]
 
 MAGIC: Final = b"PAR1"
-_ENCRYPTED: Final = b"PARE"
-_END_BYTES: Final = 8  # the length of the footer and the magic
+ENCRYPTED: Final = b"PARE"
+END_BYTES: Final = 8  # the length of the footer and the magic
 _OLD_PADDING: Final = 100
 
 
@@ -38,11 +46,11 @@ def footer_bytes(url: str, tail: Tail) -> int:
         Unsupported: It is encrypted.
     """
     magic = tail.data[-4:]
-    if magic == _ENCRYPTED:
+    if magic == ENCRYPTED:
         message = f"open of {url}: encrypted Parquet is not read"
         raise Unsupported(message, url=url, operation="open")
     length = int.from_bytes(tail.data[-8:-4], "little")
-    if magic != MAGIC or length + _END_BYTES + len(MAGIC) > tail.size:
+    if magic != MAGIC or length + END_BYTES + len(MAGIC) > tail.size:
         message = (
             f"open of {url}: this is no Parquet file, or its end is missing: "
             f"{tail.size} bytes, the last of them {magic!r}"
@@ -62,8 +70,9 @@ def shard_of(
     try:
         metadata = pq.read_metadata(pa.BufferReader(as_file(footer)))
         schema = metadata.schema.to_arrow_schema()
+        schema.names  # noqa: B018 - looked at here, where names that are no text are met
         blocks = tuple(_block(metadata, number) for number in range(metadata.num_row_groups))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         message = f"open of {url}: the Parquet footer is damaged ({error})"
         raise BadShard(message, url=url, operation="open") from error
     if any(block.stop > size for block in blocks):
@@ -131,12 +140,14 @@ class ParquetDecoder:
             decoded += chunk.total_uncompressed_size
         ending = _ending(self._shard.footer)
         known = ((0, MAGIC), (size - len(ending), ending))
-        return Plan(spans=tuple(sorted(spans)), memory=size, known=known, decoded=decoded)
+        return Plan(spans=tuple(sorted(spans)), decoded=decoded, whole=True, known=known)
 
-    def decode(self, block: int, columns: Sequence[str], memory: pa.Buffer) -> pa.Table:
+    def decode(self, block: int, columns: Sequence[str], memory: Memory) -> pa.Table:
         """Decode a row group on this thread."""
         file = pq.ParquetFile(
-            pa.BufferReader(memory), metadata=self._metadata, pre_buffer=False, memory_map=False
+            pa.BufferReader(memory.slice(0, self._shard.size)),
+            metadata=self._metadata,
+            pre_buffer=False,
         )
         table = file.read_row_group(block, columns=list(columns), use_threads=False)
         return table.select(list(columns))
