@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from blobio.dataset.errors import BadShard
 from blobio.dataset.memory import set_memory_bytes
-from blobio.dataset.opening import field, open_source
+from blobio.dataset.opening import field, open_dataset, open_source
 
 __all__ = [
     "BadShard",
     "field",
+    "open_dataset",
     "open_source",
     "set_memory_bytes",
 ]

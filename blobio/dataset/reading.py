@@ -152,6 +152,9 @@ class ShardSource:
         shard = self.manifest.shards[index]
         try:
             plan = self._decoder(index).plan(block, self._read)
+            if any(stop > shard.size for _, stop in plan.spans):
+                message = f"it has bytes beyond the end of the shard, {shard.size}"
+                raise ValueError(message)
         except _DAMAGE as error:
             raise _bad(shard, block, error) from error
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
-from pyarrow import ipc
 
 from blobio.core.compression import AsyncCompressedReader
 from blobio.core.context import AsyncContext
@@ -129,7 +128,7 @@ class _StreamScan:
 
     def _take(self, message: Message, head: bytes, start: int, stop: int) -> None:
         if message.kind == SCHEMA and self.schema is None:
-            self.schema = ipc.read_schema(pa.py_buffer(head))
+            self.schema = arrow.message_schema(head)
         elif message.kind == RECORD_BATCH and self.schema is not None:
             self.blocks.append(Block(message.rows, start, stop))
             self.rows += message.rows

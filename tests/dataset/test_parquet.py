@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from blobio.dataset import BadShard, field, open_source
+from blobio.dataset.reading import ShardSource
 from blobio.dataset.source import RowRange
 from blobio.errors import InvalidConfig, NotFound, Unsupported, VersionMismatch
 from tests.dataset.conftest import Place, parquet, read_all, table, whole
@@ -188,6 +190,30 @@ def test_damaged_pages_are_named_with_their_first_row(memory: Place) -> None:
     assert seen == 30
     assert caught.value.row == 30
     assert pickle.loads(pickle.dumps(caught.value)).row == 30  # noqa: S301 - our own
+
+
+def test_manifest_that_lies_of_rows_or_bytes_is_refused_by_row(memory: Place) -> None:
+    """Such as one that somebody has written by hand."""
+    source = open_source(memory.put("a.parquet", parquet(table())))
+    (shard,) = source.manifest.shards
+    block = shard.blocks[2]
+    more_rows = replace(shard, blocks=(*shard.blocks[:2], replace(block, num_rows=11)))
+    too_small = replace(shard, size=block.start)
+
+    for lie in (more_rows, too_small):
+        lying = ShardSource(replace(source.manifest, shards=(lie,)))
+        with pytest.raises(BadShard, match="rows 20 to") as caught:
+            list(lying.read([RowRange(2, 0, 1)]))
+        assert caught.value.row == 20
+
+
+def test_range_beyond_its_block_is_refused_after_those_before_it(memory: Place) -> None:
+    source = open_source(memory.put("a.parquet", parquet(table())))
+    batches = source.read([RowRange(0, 0, 10), RowRange(1, 0, 11)])
+
+    assert next(batches).num_rows == 10
+    with pytest.raises(ValueError, match="beyond its block"):
+        next(batches)
 
 
 def test_encrypted_shard_is_not_read(memory: Place) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "ArrowDecoder",
     "batch_pieces",
     "file_schema",
+    "message_schema",
     "message_span",
     "pack_spans",
     "prefix_bytes",
@@ -65,14 +66,30 @@ def file_schema(footer: bytes) -> pa.Schema:
     return schema
 
 
+def message_schema(data: bytes) -> pa.Schema:
+    """Return the schema in the first message of a stream.
+
+    Raises:
+        pyarrow.ArrowException, ValueError: It is damaged.
+    """
+    try:
+        schema = ipc.read_schema(pa.py_buffer(data))
+    except OSError as error:
+        raise ValueError(*error.args) from error
+    schema.names  # noqa: B018 - as above
+    return schema
+
+
 def batch_pieces(footer: bytes, size: int) -> list[Piece]:
     """Return where the record batches of a file of `size` bytes are.
 
     Raises:
         ValueError: The footer is damaged, or speaks of bytes that the file has not.
     """
-    _, pieces = footer_pieces(footer)
-    if any(not 0 < one.start < one.header_stop <= one.stop <= size for one in pieces):
+    dictionaries, pieces = footer_pieces(footer)
+    if any(
+        not 0 < one.start < one.header_stop <= one.stop <= size for one in dictionaries + pieces
+    ):
         message = f"batches lie beyond its end, at byte {size}"
         raise ValueError(message)
     return pieces
@@ -133,4 +150,5 @@ class ArrowDecoder:
             stream = pa.py_buffer(b"".join([*pieces, _END_OF_STREAM]))
             options = ipc.IpcReadOptions(use_threads=False)
             batch = ipc.open_stream(pa.BufferReader(stream), options=options).read_next_batch()
+        batch.validate()  # that lengths and offsets fit; looking at each value would be reading it
         return pa.Table.from_batches([batch]).select(list(columns))

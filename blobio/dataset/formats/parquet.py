@@ -104,6 +104,9 @@ def _span(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:
     start = chunk.data_page_offset
     if chunk.dictionary_page_offset:  # 0 stands for none with some writers
         start = min(start, chunk.dictionary_page_offset)
+    if start < 0 or chunk.total_compressed_size < 0:
+        message = f"a column of {chunk.total_compressed_size} bytes at byte {start}"
+        raise ValueError(message)
     return start, start + chunk.total_compressed_size
 
 
@@ -136,7 +139,7 @@ class ParquetDecoder:
         for index in self._leaves(columns):
             chunk = group.column(index)
             start, stop = _span(chunk)
-            spans.append((start, min(size, stop + self._padding)))
+            spans.append((start, max(stop, min(size, stop + self._padding))))
             decoded += chunk.total_uncompressed_size
         ending = _ending(self._shard.footer)
         known = ((0, MAGIC), (size - len(ending), ending))
