@@ -26,6 +26,9 @@ __all__ = ["Job", "on_thread", "ordered"]
 
 T = TypeVar("T")
 
+# Few jobs at first, and twice as many after each result: the first result is not kept waiting by
+# the bytes of those behind it.
+_FIRST_AHEAD: Final = 4
 _MOST_AHEAD: Final = 64
 _DECODERS: Final = 4
 
@@ -112,6 +115,7 @@ class _Ahead(Generic[T]):
         self._portal: Portal = portal()
         self._memory: MemoryLimit = memory_limit()
         self._running: deque[_Running[T]] = deque()
+        self._most = _FIRST_AHEAD
         self._tasks: set[asyncio.Task[object]] = set()
 
     @property
@@ -121,7 +125,7 @@ class _Ahead(Generic[T]):
     def start(self, job: Job[T]) -> bool:
         """Start a job if there is room for it, or nothing else to wait for."""
         self._check_fork()
-        if len(self._running) >= _MOST_AHEAD:
+        if len(self._running) >= self._most:
             return False
         if not self._memory.take(job.cost, force=not self._running):
             return False
@@ -151,6 +155,7 @@ class _Ahead(Generic[T]):
     def drop(self) -> None:
         """Let go of the oldest job."""
         self._running.popleft().count(0)
+        self._most = min(_MOST_AHEAD, 2 * self._most)
 
     def close(self) -> None:
         """Cancel everything and wait until it has ended."""

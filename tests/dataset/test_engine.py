@@ -80,6 +80,19 @@ def test_nothing_is_asked_for_before_there_is_room() -> None:
         assert memory_limit().held <= 3 * SIZE
 
 
+def test_first_result_is_not_kept_waiting_by_many_others() -> None:
+    set_memory_bytes(1000 * SIZE)
+    jobs = Jobs(100)
+
+    with closing(ordered(Binding(), iter(jobs))) as results:
+        begun = []
+        for _ in range(3):
+            next(results)
+            begun.append(len(jobs.asked) - 1)  # the last one is only looked at
+
+    assert begun == [4, 1 + 8, 2 + 16]
+
+
 def test_job_larger_than_all_memory_is_let_through_alone() -> None:
     set_memory_bytes(SIZE // 2)
     jobs = Jobs(3)
