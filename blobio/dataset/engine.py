@@ -22,7 +22,7 @@ from blobio.core.flow import settle
 from blobio.dataset.memory import MemoryLimit, memory_limit
 from blobio.forks import IMPORTS
 
-__all__ = ["Job", "on_thread", "ordered"]
+__all__ = ["Job", "Ready", "on_thread", "ordered"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,18 @@ class Job(Generic[T]):
     size: Callable[[T], int]
 
 
-def ordered(binding: Binding, jobs: Iterator[Job[T]]) -> Generator[T, None, None]:
+@final
+@dataclass(frozen=True, slots=True)
+class Ready(Generic[T]):
+    """Something that is made on the thread of its consumer, when it is wanted.
+
+    What takes less than to cross over to the loop, and holds nothing ahead.
+    """
+
+    make: Callable[[], T]
+
+
+def ordered(binding: Binding, jobs: Iterator[Job[T] | Ready[T]]) -> Generator[T, None, None]:
     """Yield the result of each job, in order, and run ahead of it under `memory_limit()`.
 
     `jobs` is asked for the next one on the thread of the consumer, and only when there is room. The
@@ -78,13 +89,13 @@ def ordered(binding: Binding, jobs: Iterator[Job[T]]) -> Generator[T, None, None
 class _Source(Generic[T]):
     """Jobs with one that is looked at before it is taken."""
 
-    def __init__(self, jobs: Iterator[Job[T]]) -> None:
+    def __init__(self, jobs: Iterator[Job[T] | Ready[T]]) -> None:
         self._jobs = jobs
-        self._next: Job[T] | None = None
+        self._next: Job[T] | Ready[T] | None = None
         self._ended = False
         self._failure: Exception | None = None
 
-    def next_job(self) -> Job[T] | None:
+    def next_job(self) -> Job[T] | Ready[T] | None:
         if self._next is None and not self._ended:
             try:
                 self._next = next(self._jobs, None)
@@ -122,11 +133,14 @@ class _Ahead(Generic[T]):
     def is_empty(self) -> bool:
         return not self._running
 
-    def start(self, job: Job[T]) -> bool:
+    def start(self, job: Job[T] | Ready[T]) -> bool:
         """Start a job if there is room for it, or nothing else to wait for."""
         self._check_fork()
         if len(self._running) >= self._most:
             return False
+        if isinstance(job, Ready):
+            self._running.append(_Running[T](0, self._memory, job))
+            return True
         if not self._memory.take(job.cost, force=not self._running):
             return False
         running = _Running[T](job.cost, self._memory)
@@ -148,7 +162,10 @@ class _Ahead(Generic[T]):
     def wait(self) -> T:
         """Return the result of the oldest job, which stays counted."""
         self._check_fork()
-        outcome = self._running[0].outcome
+        oldest = self._running[0]
+        if oldest.ready is not None:
+            return oldest.ready.make()
+        outcome = oldest.outcome
         assert outcome is not None
         return self._portal.wait(outcome)
 
@@ -183,7 +200,8 @@ class _Ahead(Generic[T]):
 class _Running(Generic[T]):
     """A job that was started, and the bytes that it counts for."""
 
-    def __init__(self, cost: int, memory: MemoryLimit) -> None:
+    def __init__(self, cost: int, memory: MemoryLimit, ready: Ready[T] | None = None) -> None:
+        self.ready = ready
         self._cost = cost
         self._memory = memory
         self._done = False

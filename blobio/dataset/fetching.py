@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import partial
 from typing import Final
@@ -11,8 +10,10 @@ from blobio.core.context import AsyncContext
 from blobio.core.flow import each
 from blobio.dataset.engine import on_thread
 from blobio.dataset.formats.base import Memory, Plan
+from blobio.dataset.local import expect, map_file
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Mapped, Packed, Sparse
+from blobio.values import Version
 
 __all__ = ["HOLE_BYTES", "PART_BYTES", "fetch", "parts"]
 
@@ -56,10 +57,7 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
     wanted = parts(plan.spans)
     driver, url = core.stores.blob(shard.url, "read")
     if driver.capabilities.local_paths:
-        await driver.head(url.key, version=shard.version)
-        mapped = await on_thread(partial(_map, url.key, wanted))
-        await driver.head(url.key, version=shard.version)  # the file that was mapped, at the latest
-        return mapped
+        return await on_thread(partial(_map, url.key, shard.version, wanted))
     memory: Sparse | Packed
     if plan.whole:
         memory = Sparse(shard.size)
@@ -78,14 +76,7 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
     return memory
 
 
-def _map(path: str, wanted: Iterable[tuple[int, int]]) -> Mapped:
-    mapped = Mapped(path)
-    advise = getattr(os, "posix_fadvise", None)
-    if advise is not None:
-        file = os.open(path, os.O_RDONLY)
-        try:
-            for start, stop in wanted:
-                advise(file, start, stop - start, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(file)
+def _map(path: str, version: Version | None, wanted: Iterable[tuple[int, int]]) -> Mapped:
+    mapped = map_file(path, version)
+    expect(path, wanted)
     return mapped

@@ -17,6 +17,7 @@ from blobio.dataset.engine import on_thread
 from blobio.dataset.errors import BadShard
 from blobio.dataset.formats import arrow, parquet
 from blobio.dataset.formats.flatbuffer import Piece, message_of
+from blobio.dataset.local import map_file
 from blobio.dataset.manifest import Block, Format, Shard
 from blobio.dataset.scanning import Found, Indexed, scan_stream, scan_text
 from blobio.errors import RangeNotSatisfiable, VersionMismatch
@@ -116,8 +117,16 @@ async def _index_arrow(core: AsyncContext, file: Found, tail: Tail) -> Indexed:
         pieces = arrow.batch_pieces(footer, tail.size)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _bad_arrow(file, error) from error
-    reader = core.stores.reader(file.url, size=tail.size, version=tail.version)
-    headers = await reader.read_ranges([(piece.start, piece.header_stop) for piece in pieces])
+    spans = [(piece.start, piece.header_stop) for piece in pieces]
+    driver, url = core.stores.blob(file.url, "open")
+    headers: Sequence[bytes | memoryview]
+    if driver.capabilities.local_paths:
+        mapped = await on_thread(partial(map_file, url.key, tail.version))
+        whole = memoryview(mapped.slice(0, tail.size)).cast("B")
+        headers = [whole[start:stop] for start, stop in spans]
+    else:
+        reader = core.stores.reader(file.url, size=tail.size, version=tail.version)
+        headers = await reader.read_ranges(spans)
     try:
         blocks = await on_thread(partial(_blocks, pieces, headers))
     except ValueError as error:
@@ -138,7 +147,7 @@ def _bad_arrow(file: Found, what: object) -> BadShard:
     return BadShard(message, url=file.url, operation="open")
 
 
-def _blocks(pieces: Sequence[Piece], headers: Sequence[bytes]) -> tuple[Block, ...]:
+def _blocks(pieces: Sequence[Piece], headers: Sequence[bytes | memoryview]) -> tuple[Block, ...]:
     return tuple(
         Block(message_of(arrow.message_span(header)).rows, piece.start, piece.stop)
         for piece, header in zip(pieces, headers, strict=True)

@@ -17,17 +17,21 @@ import pyarrow as pa
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
-from blobio.dataset.engine import Job, on_thread, ordered
+from blobio.dataset.engine import Job, Ready, on_thread, ordered
 from blobio.dataset.errors import BadShard
 from blobio.dataset.fetching import fetch
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats import decoder_of
+from blobio.dataset.formats.arrow import ArrowDecoder
 from blobio.dataset.formats.base import Decoder, Memory, Plan
 from blobio.dataset.formats.parquet import as_file
+from blobio.dataset.local import check_file, map_file
 from blobio.dataset.manifest import Manifest, Shard
+from blobio.dataset.memory import Mapped
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig
+from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardSource"]
 
 _DECODERS: Final = 128  # shards whose footers are kept parsed
+_MAPPINGS: Final = 1024  # of address space, not memory
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
@@ -77,6 +82,9 @@ class ShardSource:
         self._filter = None if filter is None else Filter(filter, manifest.schema)
         extra = [] if self._filter is None else self._filter.columns
         self._read = tuple(dict.fromkeys([*self._columns, *extra]))
+        self._wanted = manifest.schema
+        if self._read != tuple(manifest.schema.names):
+            self._wanted = _project(manifest.schema, self._read)
         self._prepare(Binding(config) if binding is None else binding)
         self._blocks = Blocks(manifest.shards, None if self._filter is None else self._kept)
 
@@ -85,11 +93,12 @@ class ShardSource:
         # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
         weakref.finalize(self, _drop, binding).atexit = False
         self._decoders: OrderedDict[int, Decoder] = OrderedDict()
+        self._mappings: OrderedDict[int, Mapped | None] = OrderedDict()
         self._lock = threading.Lock()
         self._expansion: float | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        left_out = ("_decoders", "_lock", "_expansion", "_binding")
+        left_out = ("_decoders", "_mappings", "_lock", "_expansion", "_binding")
         state = {name: value for name, value in self.__dict__.items() if name not in left_out}
         return {**state, "_config": self._binding.given}
 
@@ -129,7 +138,7 @@ class ShardSource:
         """
         waiting: deque[list[RowRange]] = deque()
 
-        def jobs() -> Iterator[Job[Rows]]:
+        def jobs() -> Iterator[Job[Rows] | Ready[Rows]]:
             for _, same in groupby(ranges, key=lambda one: one.block):
                 while group := list(islice(same, _RANGES)):
                     job = self._job(group)
@@ -141,7 +150,7 @@ class ShardSource:
                 for one in waiting.popleft():
                     yield rows.cut(one.start, one.stop)
 
-    def _job(self, ranges: Sequence[RowRange]) -> Job[Rows]:
+    def _job(self, ranges: Sequence[RowRange]) -> Job[Rows] | Ready[Rows]:
         number = ranges[0].block
         rows = self._blocks.rows[number]
         beyond = next((one for one in ranges if one.stop > rows), None)
@@ -151,14 +160,29 @@ class ShardSource:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
+            if (mapped := self._mapped(index)) is not None:
+                return Ready(partial(self._take, index, block, mapped))
             plan = self._decoder(index).plan(block, self._read)
             if any(stop > shard.size for _, stop in plan.spans):
                 message = f"it has bytes beyond the end of the shard, {shard.size}"
                 raise ValueError(message)
+        except BlobError as error:  # of a local file that is gone, or another one
+            error.add_note(f"while reading {_place(shard, block)}")
+            raise
         except _DAMAGE as error:
             raise _bad(shard, block, error) from error
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
         return Job(cost, partial(self._make, index, block, plan), lambda rows: rows.nbytes)
+
+    def _take(self, index: int, block: int, mapped: Mapped) -> Rows:
+        """Return a block of a mapped shard, if the file is still the one that was mapped."""
+        shard = self.manifest.shards[index]
+        try:
+            check_file(BlobUrl.parse(shard.url).key, shard.version)
+        except BlobError as error:
+            error.add_note(f"while reading {_place(shard, block)}")
+            raise
+        return self._decode(index, block, mapped)
 
     async def _make(self, index: int, block: int, plan: Plan, core: AsyncContext) -> Rows:
         shard = self.manifest.shards[index]
@@ -180,11 +204,13 @@ class ShardSource:
             if table.num_rows != wanted:
                 message = f"{table.num_rows} rows instead of {wanted}"
                 raise ValueError(message)
-            table = _conform(table, self.manifest.schema)
+            table = _conform(table, self._wanted)
         except _DAMAGE as error:
             raise _bad(shard, block, error) from error
         mask = None if self._filter is None else self._filter.mask(table)
-        return Rows(table.select(list(self._columns)), mask)
+        if self._read != self._columns:
+            table = table.select(list(self._columns))
+        return Rows(table, mask)
 
     def _decoder(self, index: int) -> Decoder:
         """Return the decoder of a shard, made when it is not among those used last."""
@@ -199,6 +225,30 @@ class ShardSource:
             while len(self._decoders) > _DECODERS:
                 self._decoders.popitem(last=False)
         return made
+
+    def _mapped(self, index: int) -> Mapped | None:
+        """Return a shard that can be read where it lies: an Arrow file of the local disk."""
+        shard = self.manifest.shards[index]
+        if shard.format != "arrow":
+            return None
+        with self._lock:
+            if index in self._mappings:
+                return self._mappings[index]
+        mapped = self._map(index, shard)
+        with self._lock:
+            self._mappings[index] = mapped
+            while len(self._mappings) > _MAPPINGS:
+                self._mappings.popitem(last=False)
+        return mapped
+
+    def _map(self, index: int, shard: Shard) -> Mapped | None:
+        url = BlobUrl.parse(shard.url)
+        if not self._binding.capabilities(url).local_paths:
+            return None
+        decoder = self._decoder(index)
+        assert isinstance(decoder, ArrowDecoder)
+        mapped = map_file(url.key, shard.version)
+        return mapped if decoder.is_ready(mapped) else None
 
     def _kept(self, index: int) -> Sequence[int]:
         """Return the blocks of a shard that can have rows that pass."""
@@ -225,17 +275,18 @@ def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a table whose fields are those of the dataset, if its columns are of their types."""
-    fields = [schema.field(name) for name in table.column_names]
+    """Return a table of this schema, if the columns are of its types."""
+    if table.schema.equals(schema, check_metadata=True):
+        return table
     columns = []
-    for field, column in zip(fields, table.columns, strict=True):
+    for field, column in zip(schema, table.columns, strict=True):
         if pa.types.is_null(column.type):
             column = column.cast(field.type)  # noqa: PLW2901 - all of it is null
         elif field.type != column.type:
             message = f"column {field.name!r} is of type {column.type} instead of {field.type}"
             raise ValueError(message)
         columns.append(column)
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=schema.metadata))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _place(shard: Shard, block: int) -> str:

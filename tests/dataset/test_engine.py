@@ -12,7 +12,7 @@ import pytest
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
-from blobio.dataset.engine import Job, on_thread, ordered
+from blobio.dataset.engine import Job, Ready, on_thread, ordered
 from blobio.dataset.memory import memory_limit, set_memory_bytes
 
 SIZE: Final = 10
@@ -175,6 +175,25 @@ def test_decoding_happens_on_threads_of_its_own() -> None:
     (name,) = ordered(Binding(), iter([Job(SIZE, make, lambda _: 0)]))
 
     assert name.startswith("blobio-decode")
+
+
+def test_what_is_ready_is_made_by_its_consumer_when_its_turn_comes() -> None:
+    made: list[str] = []
+
+    def make() -> int:
+        made.append(threading.current_thread().name)
+        return 1
+
+    def plan() -> Iterator[Job[int] | Ready[int]]:
+        yield Jobs(1).job(0)
+        yield Ready(make)
+        yield Jobs(3).job(2)
+
+    with closing(ordered(Binding(), plan())) as results:
+        assert next(results) == 0
+        assert made == []
+        assert list(results) == [1, 2]
+    assert made == [threading.current_thread().name]
 
 
 def test_memory_has_at_least_one_byte() -> None:

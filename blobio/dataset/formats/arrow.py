@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from blobio.dataset.formats.base import Memory, Plan
-from blobio.dataset.formats.flatbuffer import Piece, footer_pieces
+from blobio.dataset.formats.flatbuffer import Piece, footer_pieces, message_of
 from blobio.dataset.manifest import Shard
 
 __all__ = [
@@ -38,7 +38,7 @@ _SPAN: Final = struct.Struct("<qq")
 _END_OF_STREAM: Final = _CONTINUATION + bytes(4)
 
 
-def prefix_bytes(start: bytes) -> tuple[int, int]:
+def prefix_bytes(start: bytes | memoryview) -> tuple[int, int]:
     """Return the length of what stands before a message, and that of its flatbuffer.
 
     Streams of before Arrow 0.15 have the length alone.
@@ -48,7 +48,7 @@ def prefix_bytes(start: bytes) -> tuple[int, int]:
     return 4, int.from_bytes(start[:4], "little", signed=True)
 
 
-def message_span(data: bytes) -> bytes:
+def message_span(data: bytes | memoryview) -> bytes | memoryview:
     """Return the flatbuffer of a message that begins `data`."""
     prefix, length = prefix_bytes(data)
     return data[prefix : prefix + length]
@@ -120,6 +120,14 @@ class ArrowDecoder:
             self._dictionaries = [
                 span for span in _SPAN.iter_unpack(shard.footer) if span[0] >= self._first
             ]
+
+    def is_ready(self, memory: Memory) -> bool:
+        """Tell whether a block of a mapped shard needs neither decompression nor a copy."""
+        if self._schema is None or self._dictionaries:
+            return False
+        first = self._shard.blocks[0]
+        head = memoryview(memory.slice(first.start, first.stop)).cast("B")
+        return not message_of(message_span(head)).is_compressed
 
     def plan(self, block: int, columns: Sequence[str]) -> Plan:
         """Plan a whole batch, and what must be read before it."""

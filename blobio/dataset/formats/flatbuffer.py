@@ -25,6 +25,11 @@ RECORD_BATCH: Final = 3
 
 _BLOCK: Final = struct.Struct("<qi4xq")  # offset, bytes of the message, bytes of its body
 _FIRST_FIELD: Final = 4
+_U16: Final = struct.Struct("<H").unpack_from
+_U32: Final = struct.Struct("<I").unpack_from
+_I32: Final = struct.Struct("<i").unpack_from
+_I64: Final = struct.Struct("<q").unpack_from
+_FIELDS: Final = [struct.Struct(f"<{count}H").unpack_from for count in range(5)]
 
 
 class Piece(NamedTuple):
@@ -41,6 +46,7 @@ class Message(NamedTuple):
     kind: int
     body_bytes: int
     rows: int
+    is_compressed: bool = False
 
 
 @final
@@ -103,22 +109,46 @@ def footer_pieces(footer: bytes) -> tuple[list[Piece], list[Piece]]:
         raise ValueError(message) from error
 
 
-def message_of(metadata: bytes) -> Message:
+def message_of(metadata: bytes | memoryview) -> Message:
     """Read the flatbuffer of a message, without the length that stands before it.
 
     Raises:
         ValueError: It is damaged.
     """
     try:
-        table = _Table.root(metadata)
-        kind = table.scalar(1, "<B")
-        header = table.table(2)
-        rows = header.scalar(0, "<q") if header is not None and kind == RECORD_BATCH else 0
-        body_bytes = table.scalar(3, "<q")
-    except struct.error as error:
+        return _message(metadata)
+    except (struct.error, IndexError) as error:
         message = f"a message ends in the middle of a value ({error})"
         raise ValueError(message) from error
+
+
+def _message(data: bytes | memoryview) -> Message:
+    """As with `_Table`, but without one: files have tens of thousands of these, 3 us each."""
+    (root,) = _U32(data, 0)
+    _, kind_at, header_at, body_at = _field_offsets(data, root, 4)
+    kind = data[root + kind_at] if kind_at else 0
+    (body_bytes,) = _I64(data, root + body_at) if body_at else (0,)
+    rows, is_compressed = 0, False
+    if kind == RECORD_BATCH and header_at:
+        (distance,) = _U32(data, root + header_at)
+        header = root + header_at + distance
+        rows_at, _, _, compression_at = _field_offsets(data, header, 4)
+        is_compressed = compression_at != 0
+        (rows,) = _I64(data, header + rows_at) if rows_at else (0,)
     if rows < 0 or body_bytes < 0:
         message = f"a message of {rows} rows in {body_bytes} bytes"
         raise ValueError(message)
-    return Message(kind, body_bytes, rows)
+    return Message(kind, body_bytes, rows, is_compressed)
+
+
+def _field_offsets(data: bytes | memoryview, position: int, count: int) -> tuple[int, ...]:
+    """Return the offsets of the first fields of a table, 0 for those it has not."""
+    (back,) = _I32(data, position)
+    fields = position - back
+    if fields < 0:
+        message = "an offset that points before its beginning"
+        raise ValueError(message)
+    (size,) = _U16(data, fields)
+    known = min(count, (size - _FIRST_FIELD) // 2)
+    found: tuple[int, ...] = _FIELDS[max(0, known)](data, fields + _FIRST_FIELD)
+    return found + (0,) * (count - len(found))
