@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from blobio.dataset.errors import BadShard
+from blobio.dataset.errors import BadShard, Skipped
 from blobio.dataset.memory import set_memory_bytes
 from blobio.dataset.opening import field, open_dataset, open_source
 
 __all__ = [
     "BadShard",
+    "Skipped",
     "field",
     "open_dataset",
     "open_source",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias, final
 
-from blobio.errors import BlobError
+from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch
 
-__all__ = ["BadShard"]
+__all__ = ["LOSSES", "BadShard", "OnError", "Skipped"]
+
+OnError: TypeAlias = 'Literal["raise", "skip"]'
+"""What a reading does with a block that is lost: raise, or go on without its rows."""
 
 
 class BadShard(BlobError, ValueError):
@@ -19,3 +23,25 @@ class BadShard(BlobError, ValueError):
 
     row: int | None = None
     default_errno: ClassVar[int | None] = errno.EINVAL
+
+
+LOSSES: Final = (BadShard, NotFound, VersionMismatch, ChecksumMismatch)
+"""What no further attempt mends: the rows are not there any more, or never were."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Rows that a reading went on without.
+
+    Attributes:
+        url: The shard.
+        block: The number of the block in the dataset.
+        num_rows: Its rows, before a filter.
+        reason: The message of the error.
+    """
+
+    url: str
+    block: int
+    num_rows: int
+    reason: str

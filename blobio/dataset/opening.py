@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
-from blobio.dataset.errors import BadShard
+from blobio.dataset.errors import BadShard, OnError
 from blobio.dataset.finding import find
 from blobio.dataset.indexing import index
 from blobio.dataset.manifest import Format, Manifest
@@ -38,6 +38,7 @@ def open_source(
     columns: Sequence[str] | None = None,
     filter: pc.Expression | None = None,
     schema: pa.Schema | None = None,
+    on_error: OnError = "raise",
     config: Config | None = None,
 ) -> ShardSource:
     """Open shards: find them, index them, check that they are of one schema.
@@ -51,6 +52,8 @@ def open_source(
             are not read. Row groups of Parquet whose statistics rule it out are not fetched.
         schema: What the columns of CSV and NDJSON are, instead of what the first 4 MiB of the first
             shard look like. Of other formats, what they must be.
+        on_error: With `"skip"`, blocks that are gone, were replaced or are damaged when they are
+            read give no rows; see `ShardSource`. What is wrong on opening is raised.
         config: All settings; None for `Config.from_env()`.
 
     Returns:
@@ -63,7 +66,7 @@ def open_source(
     """
     binding = Binding(config)
     manifest = index_shards(urls, format=format, schema=schema, binding=binding)
-    return ShardSource(manifest, columns=columns, filter=filter, binding=binding)
+    return ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
 
 
 def open_dataset(
@@ -73,11 +76,18 @@ def open_dataset(
     columns: Sequence[str] | None = None,
     filter: pc.Expression | None = None,
     schema: pa.Schema | None = None,
+    on_error: OnError = "raise",
     config: Config | None = None,
 ) -> ShardSource:
     """Open a dataset; see `open_source`."""
     return open_source(
-        urls, format=format, columns=columns, filter=filter, schema=schema, config=config
+        urls,
+        format=format,
+        columns=columns,
+        filter=filter,
+        schema=schema,
+        on_error=on_error,
+        config=config,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, final
@@ -18,7 +19,7 @@ from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import BadShard
+from blobio.dataset.errors import LOSSES, BadShard, OnError, Skipped
 from blobio.dataset.fetching import fetch
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats import decoder_of
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardSource"]
 
+_log = logging.getLogger("blobio.dataset")
+
 _DECODERS: Final = 128  # shards whose footers are kept parsed
 _MAPPINGS: Final = 1024  # of address space, not memory
+_SKIPPED: Final = 10_000
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
@@ -58,6 +62,8 @@ class ShardSource:
         manifest: The shards and their schema.
         columns: Names of the columns to read, in this order; None for all.
         filter: A condition on rows, on any columns; None for all rows.
+        on_error: With `"skip"`, ranges of a block that is gone, was replaced or is damaged give
+            batches without rows, and are told of in `skipped`. Any other error is raised.
         config: All settings; None for `Config.from_env()`.
         binding: The connections to use, which `config` is for otherwise.
 
@@ -71,10 +77,12 @@ class ShardSource:
         *,
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,
+        on_error: OnError = "raise",
         config: Config | None = None,
         binding: Binding | None = None,
     ) -> None:
         self.manifest = manifest
+        self._on_error = on_error
         self._columns = tuple(manifest.schema.names if columns is None else columns)
         self.schema: pa.Schema = (
             manifest.schema if columns is None else _project(manifest.schema, self._columns)
@@ -96,9 +104,10 @@ class ShardSource:
         self._mappings: OrderedDict[int, Mapped | None] = OrderedDict()
         self._lock = threading.Lock()
         self._expansion: float | None = None
+        self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
     def __getstate__(self) -> dict[str, object]:
-        left_out = ("_decoders", "_mappings", "_lock", "_expansion", "_binding")
+        left_out = ("_decoders", "_mappings", "_skipped", "_lock", "_expansion", "_binding")
         state = {name: value for name, value in self.__dict__.items() if name not in left_out}
         return {**state, "_config": self._binding.given}
 
@@ -147,8 +156,22 @@ class ShardSource:
 
         with closing(ordered(self._binding, jobs())) as blocks:
             for rows in blocks:
-                for one in waiting.popleft():
+                group = waiting.popleft()
+                if rows.failure is not None:
+                    self._skip(group[0].block, rows.failure)
+                for one in group:
                     yield rows.cut(one.start, one.stop)
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """The blocks that readings of this process went on without, the last 10,000 of them."""
+        return tuple(self._skipped)
+
+    def _skip(self, number: int, failure: BlobError) -> None:
+        index, _ = self._blocks[number]
+        url, rows = self.manifest.shards[index].url, self._blocks.rows[number]
+        self._skipped.append(Skipped(url, number, rows, failure.message))
+        _log.warning("skipped block %s of %s rows: %s", number, rows, failure.message)
 
     def _job(self, ranges: Sequence[RowRange]) -> Job[Rows] | Ready[Rows]:
         number = ranges[0].block
@@ -160,53 +183,53 @@ class ShardSource:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
-            if (mapped := self._mapped(index)) is not None:
-                return Ready(partial(self._take, index, block, mapped))
-            plan = self._decoder(index).plan(block, self._read)
-            if any(stop > shard.size for _, stop in plan.spans):
-                message = f"it has bytes beyond the end of the shard, {shard.size}"
-                raise ValueError(message)
-        except BlobError as error:  # of a local file that is gone, or another one
-            error.add_note(f"while reading {_place(shard, block)}")
-            raise
-        except _DAMAGE as error:
-            raise _bad(shard, block, error) from error
+            with _told(shard, block):
+                if (mapped := self._mapped(index)) is not None:
+                    return Ready(partial(self._take, index, block, mapped))
+                plan = self._decoder(index).plan(block, self._read)
+                if any(stop > shard.size for _, stop in plan.spans):
+                    message = f"it has bytes beyond the end of the shard, {shard.size}"
+                    raise ValueError(message)
+        except LOSSES as error:
+            return Ready(partial(self._lost, error))
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
         return Job(cost, partial(self._make, index, block, plan), lambda rows: rows.nbytes)
+
+    def _lost(self, error: BlobError) -> Rows:
+        """Raise an error, or return what stands for the rows that are lost by it."""
+        if self._on_error == "raise":
+            raise error
+        return Rows.lost(self.schema, error)
 
     def _take(self, index: int, block: int, mapped: Mapped) -> Rows:
         """Return a block of a mapped shard, if the file is still the one that was mapped."""
         shard = self.manifest.shards[index]
         try:
-            check_file(BlobUrl.parse(shard.url).key, shard.version)
-        except BlobError as error:
-            error.add_note(f"while reading {_place(shard, block)}")
-            raise
-        return self._decode(index, block, mapped)
+            with _told(shard, block):
+                check_file(BlobUrl.parse(shard.url).key, shard.version)
+                return self._decode(index, block, mapped)
+        except LOSSES as error:
+            return self._lost(error)
 
     async def _make(self, index: int, block: int, plan: Plan, core: AsyncContext) -> Rows:
         shard = self.manifest.shards[index]
         try:
-            memory = await fetch(core, shard, plan)
-        except BlobError as error:
-            error.add_note(f"while reading {_place(shard, block)}")
-            raise
-        rows = await on_thread(partial(self._decode, index, block, memory))
+            with _told(shard, block):
+                memory = await fetch(core, shard, plan)
+                rows = await on_thread(partial(self._decode, index, block, memory))
+        except LOSSES as error:
+            return self._lost(error)
         if plan.decoded:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
         return rows
 
     def _decode(self, index: int, block: int, memory: Memory) -> Rows:
-        shard = self.manifest.shards[index]
-        try:
-            table = self._decoder(index).decode(block, self._read, memory)
-            wanted = shard.blocks[block].num_rows
-            if table.num_rows != wanted:
-                message = f"{table.num_rows} rows instead of {wanted}"
-                raise ValueError(message)
-            table = _conform(table, self._wanted)
-        except _DAMAGE as error:
-            raise _bad(shard, block, error) from error
+        table = self._decoder(index).decode(block, self._read, memory)
+        wanted = self.manifest.shards[index].blocks[block].num_rows
+        if table.num_rows != wanted:
+            message = f"{table.num_rows} rows instead of {wanted}"
+            raise ValueError(message)
+        table = _conform(table, self._wanted)
         mask = None if self._filter is None else self._filter.mask(table)
         if self._read != self._columns:
             table = table.select(list(self._columns))
@@ -294,7 +317,20 @@ def _place(shard: Shard, block: int) -> str:
     return f"rows {first} to {first + shard.blocks[block].num_rows} of {shard.url}"
 
 
-def _bad(shard: Shard, block: int, error: Exception) -> BadShard:
-    bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
-    bad.row = sum(one.num_rows for one in shard.blocks[:block])
-    return bad
+@contextmanager
+def _told(shard: Shard, block: int) -> Iterator[None]:
+    """Make of what is met while a block is read an error that tells which rows are lost.
+
+    Raises:
+        BadShard: For what pyarrow says of bytes that are not what they should be.
+        BlobError: As it was, with a note.
+    """
+    try:
+        yield
+    except BlobError as error:
+        error.add_note(f"while reading {_place(shard, block)}")
+        raise
+    except _DAMAGE as error:
+        bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
+        bad.row = sum(one.num_rows for one in shard.blocks[:block])
+        raise bad from error

@@ -7,6 +7,8 @@ from typing import final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blobio.errors import BlobError
+
 __all__ = ["Rows"]
 
 
@@ -17,6 +19,10 @@ class Rows:
     Args:
         table: All rows of the block.
         mask: Which of them pass, as booleans without nulls; None for all.
+
+    Attributes:
+        nbytes: What they hold.
+        failure: Why there are none, if they could not be read.
     """
 
     def __init__(self, table: pa.Table, mask: pa.ChunkedArray | None = None) -> None:
@@ -29,9 +35,19 @@ class Rows:
         batches = self._table.to_batches()
         self._batch = batches[0] if len(batches) == 1 else None
         self.nbytes: int = table.nbytes
+        self.failure: BlobError | None = None
+
+    @classmethod
+    def lost(cls, schema: pa.Schema, failure: BlobError) -> Rows:
+        """Return what stands for a block that could not be read: none of its rows."""
+        rows = cls(schema.empty_table())
+        rows.failure = failure
+        return rows
 
     def cut(self, start: int, stop: int) -> pa.RecordBatch:
         """Return rows `start` to `stop`, without those the filter drops."""
+        if self.failure is not None:
+            start = stop = 0
         start, stop = self._position(start), self._position(stop)
         if self._batch is not None:
             return self._batch.slice(start, stop - start)
