@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, final
@@ -19,16 +19,15 @@ from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import LOSSES, BadShard, OnError, Skipped
-from blobio.dataset.fetching import fetch
+from blobio.dataset.errors import LOSSES, OnError, Skipped, told
+from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
-from blobio.dataset.formats import decoder_of
-from blobio.dataset.formats.arrow import ArrowDecoder
-from blobio.dataset.formats.base import Decoder, Memory, Plan
+from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.formats.parquet import as_file
-from blobio.dataset.local import check_file, map_file
-from blobio.dataset.manifest import Manifest, Shard
+from blobio.dataset.local import check_file
+from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
+from blobio.dataset.opened import OpenShards
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig
@@ -39,16 +38,31 @@ if TYPE_CHECKING:
 
     from blobio.config import Config
 
-__all__ = ["ShardSource"]
+__all__ = ["Cost", "ShardSource"]
 
 _log = logging.getLogger("blobio.dataset")
 
-_DECODERS: Final = 128  # shards whose footers are kept parsed
-_MAPPINGS: Final = 1024  # of address space, not memory
 _SKIPPED: Final = 10_000
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
-_DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it takes to read one block.
+
+    Attributes:
+        requests: GETs, where the shard is not local.
+        fetched_bytes: What they bring.
+        needed_bytes: What of it is needed: the rest lies in holes between the columns.
+        decoded_bytes: About how much memory its rows take, all of them.
+    """
+
+    requests: int
+    fetched_bytes: int
+    needed_bytes: int
+    decoded_bytes: int
 
 
 @final
@@ -100,14 +114,12 @@ class ShardSource:
         self._binding = binding
         # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
         weakref.finalize(self, _drop, binding).atexit = False
-        self._decoders: OrderedDict[int, Decoder] = OrderedDict()
-        self._mappings: OrderedDict[int, Mapped | None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._shards = OpenShards(self.manifest, binding)
         self._expansion: float | None = None
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
     def __getstate__(self) -> dict[str, object]:
-        left_out = ("_decoders", "_mappings", "_skipped", "_lock", "_expansion", "_binding")
+        left_out = ("_shards", "_skipped", "_expansion", "_binding")
         state = {name: value for name, value in self.__dict__.items() if name not in left_out}
         return {**state, "_config": self._binding.given}
 
@@ -162,6 +174,24 @@ class ShardSource:
                 for one in group:
                     yield rows.cut(one.start, one.stop)
 
+    def cost(self, block: int) -> Cost:
+        """Tell what it takes to read a block, without reading it.
+
+        Raises:
+            BadShard: The footer of its shard is damaged.
+        """
+        index, number = self._blocks[block]
+        shard = self.manifest.shards[index]
+        with told(shard, number):
+            plan = self._shards.decoder(index).plan(number, self._read)
+        wanted = parts(plan.spans)
+        return Cost(
+            requests=len(wanted),
+            fetched_bytes=sum(stop - start for start, stop in wanted),
+            needed_bytes=plan.fetched,
+            decoded_bytes=int(plan.decoded * (self._expansion or 1.0)),
+        )
+
     @property
     def skipped(self) -> Sequence[Skipped]:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
@@ -183,10 +213,10 @@ class ShardSource:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
-            with _told(shard, block):
-                if (mapped := self._mapped(index)) is not None:
+            with told(shard, block):
+                if (mapped := self._shards.mapped(index)) is not None:
                     return Ready(partial(self._take, index, block, mapped))
-                plan = self._decoder(index).plan(block, self._read)
+                plan = self._shards.decoder(index).plan(block, self._read)
                 if any(stop > shard.size for _, stop in plan.spans):
                     message = f"it has bytes beyond the end of the shard, {shard.size}"
                     raise ValueError(message)
@@ -205,7 +235,7 @@ class ShardSource:
         """Return a block of a mapped shard, if the file is still the one that was mapped."""
         shard = self.manifest.shards[index]
         try:
-            with _told(shard, block):
+            with told(shard, block):
                 check_file(BlobUrl.parse(shard.url).key, shard.version)
                 return self._decode(index, block, mapped)
         except LOSSES as error:
@@ -214,7 +244,7 @@ class ShardSource:
     async def _make(self, index: int, block: int, plan: Plan, core: AsyncContext) -> Rows:
         shard = self.manifest.shards[index]
         try:
-            with _told(shard, block):
+            with told(shard, block):
                 memory = await fetch(core, shard, plan)
                 rows = await on_thread(partial(self._decode, index, block, memory))
         except LOSSES as error:
@@ -224,7 +254,7 @@ class ShardSource:
         return rows
 
     def _decode(self, index: int, block: int, memory: Memory) -> Rows:
-        table = self._decoder(index).decode(block, self._read, memory)
+        table = self._shards.decoder(index).decode(block, self._read, memory)
         wanted = self.manifest.shards[index].blocks[block].num_rows
         if table.num_rows != wanted:
             message = f"{table.num_rows} rows instead of {wanted}"
@@ -234,44 +264,6 @@ class ShardSource:
         if self._read != self._columns:
             table = table.select(list(self._columns))
         return Rows(table, mask)
-
-    def _decoder(self, index: int) -> Decoder:
-        """Return the decoder of a shard, made when it is not among those used last."""
-        with self._lock:
-            known = self._decoders.get(index)
-            if known is not None:
-                self._decoders.move_to_end(index)
-                return known
-        made = decoder_of(self.manifest.shards[index], self.manifest.schema)
-        with self._lock:
-            self._decoders[index] = made
-            while len(self._decoders) > _DECODERS:
-                self._decoders.popitem(last=False)
-        return made
-
-    def _mapped(self, index: int) -> Mapped | None:
-        """Return a shard that can be read where it lies: an Arrow file of the local disk."""
-        shard = self.manifest.shards[index]
-        if shard.format != "arrow":
-            return None
-        with self._lock:
-            if index in self._mappings:
-                return self._mappings[index]
-        mapped = self._map(index, shard)
-        with self._lock:
-            self._mappings[index] = mapped
-            while len(self._mappings) > _MAPPINGS:
-                self._mappings.popitem(last=False)
-        return mapped
-
-    def _map(self, index: int, shard: Shard) -> Mapped | None:
-        url = BlobUrl.parse(shard.url)
-        if not self._binding.capabilities(url).local_paths:
-            return None
-        decoder = self._decoder(index)
-        assert isinstance(decoder, ArrowDecoder)
-        mapped = map_file(url.key, shard.version)
-        return mapped if decoder.is_ready(mapped) else None
 
     def _kept(self, index: int) -> Sequence[int]:
         """Return the blocks of a shard that can have rows that pass."""
@@ -310,27 +302,3 @@ def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             raise ValueError(message)
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _place(shard: Shard, block: int) -> str:
-    first = sum(one.num_rows for one in shard.blocks[:block])
-    return f"rows {first} to {first + shard.blocks[block].num_rows} of {shard.url}"
-
-
-@contextmanager
-def _told(shard: Shard, block: int) -> Iterator[None]:
-    """Make of what is met while a block is read an error that tells which rows are lost.
-
-    Raises:
-        BadShard: For what pyarrow says of bytes that are not what they should be.
-        BlobError: As it was, with a note.
-    """
-    try:
-        yield
-    except BlobError as error:
-        error.add_note(f"while reading {_place(shard, block)}")
-        raise
-    except _DAMAGE as error:
-        bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
-        bad.row = sum(one.num_rows for one in shard.blocks[:block])
-        raise bad from error

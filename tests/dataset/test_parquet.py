@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
@@ -80,6 +81,37 @@ def test_ranges_are_read_in_their_order_and_cut_to_their_rows(place: Place) -> N
 
     numbers = [batch["number"].to_pylist() for batch in batches]
     assert numbers == [[72, 73, 74], [70], [9], []]
+
+
+def test_cost_of_a_block_is_what_reading_it_sends(remote: Place) -> None:
+    names = [f"column {i}" for i in range(8)]
+    data = parquet(
+        pa.table({name: range(40_000) for name in names}),
+        group=20_000,
+        use_dictionary=False,
+        compression="none",
+    )
+    url = remote.put("a.parquet", data)
+    source = open_source(url, columns=[names[0], names[1], names[6]], config=remote.config)
+    remote.methods()
+
+    cost = source.cost(1)
+    assert remote.methods() == []
+    list(source.read([RowRange(1, 0, 20_000)]))
+
+    assert len(remote.methods()) == cost.requests == 2
+    assert 3 * 160_000 <= cost.needed_bytes == cost.fetched_bytes < 3 * 161_000
+    assert cost.decoded_bytes >= 3 * 160_000
+
+
+def test_threads_share_a_source(memory: Place) -> None:
+    urls = [memory.put(f"{i}.parquet", parquet(table(50, first=50 * i))) for i in range(4)]
+    source = open_source(urls)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: read_all(source), range(16)))
+
+    assert all(one == table(200) for one in found)
 
 
 def test_ranges_of_one_block_share_its_requests(remote: Place) -> None:
