@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Literal, TypeAlias, final
 import pyarrow as pa
 
 from blobio.dataset.manifest import Shard
-from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch
+from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch, redact
 
 __all__ = ["LOSSES", "BadShard", "OnError", "Skipped", "told"]
 
@@ -42,7 +42,7 @@ class Skipped:
     """Rows that a reading went on without.
 
     Attributes:
-        url: The shard.
+        url: The shard, secrets redacted.
         block: The number of the block in the dataset.
         num_rows: Its rows, before a filter.
         reason: The message of the error.
@@ -56,7 +56,7 @@ class Skipped:
 
 def _place(shard: Shard, block: int) -> str:
     first = sum(one.num_rows for one in shard.blocks[:block])
-    return f"rows {first} to {first + shard.blocks[block].num_rows} of {shard.url}"
+    return f"rows {first} to {first + shard.blocks[block].num_rows} of {redact(shard.url)}"
 
 
 @contextmanager

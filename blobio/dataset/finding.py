@@ -29,8 +29,9 @@ async def find(core: AsyncContext, name: str) -> list[Found]:
     Raises:
         NotFound: No file matches, or there is none in the directory.
     """
-    _, url = core.stores.locate(name)
-    if not _WILD & set(url.key) and url.key and not url.key.endswith("/"):
+    driver, url = core.stores.locate(name)
+    is_plain = not _WILD & set(url.key) and url.key and not url.key.endswith("/")
+    if is_plain or not driver.capabilities.listable:  # a `?` of the web begins a query
         return [Found(str(core.stores.place(name)[1]))]
     is_directory = not _WILD & set(url.key)
     pattern = f"{name}**" if is_directory else name

@@ -30,7 +30,7 @@ from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
-from blobio.errors import BlobError, InvalidConfig
+from blobio.errors import BlobError, InvalidConfig, redact
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class ShardSource:
 
     def _skip(self, number: int, failure: BlobError) -> None:
         index, _ = self._blocks[number]
-        url, rows = self.manifest.shards[index].url, self._blocks.rows[number]
+        url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
         self._skipped.append(Skipped(url, number, rows, failure.message))
         _log.warning("skipped block %s of %s rows: %s", number, rows, failure.message)
 

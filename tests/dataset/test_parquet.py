@@ -6,6 +6,7 @@ import contextlib
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -14,6 +15,7 @@ from blobio.dataset import BadShard, field, open_source
 from blobio.dataset.reading import ShardSource
 from blobio.dataset.source import RowRange
 from blobio.errors import InvalidConfig, NotFound, Unsupported, VersionMismatch
+from blobio.testing.emulators.http import http_server
 from tests.dataset.conftest import Place, parquet, read_all, table, whole
 
 
@@ -372,3 +374,10 @@ def test_damaged_footer_is_an_error_and_no_crash(memory: Place, place_of_damage:
 
     with contextlib.suppress(BadShard):  # or it is a byte that nobody looks at
         read_all(open_source(url))
+
+
+def test_shard_of_a_web_server_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(parquet(table()))
+    with http_server(tmp_path) as server:
+        for url in (f"{server.url}/a.parquet", f"{server.url}/a.parquet?signature=abc"):
+            assert read_all(open_source(url, config=server.config())) == table()
