@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, final
 
@@ -42,6 +42,7 @@ __all__ = ["Cost", "ShardSource"]
 
 _log = logging.getLogger("blobio.dataset")
 
+_SAMPLE: Final = 16
 _SKIPPED: Final = 10_000
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
@@ -50,19 +51,27 @@ _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What it takes to read one block.
+    """What it takes to read some blocks, each of them once.
 
     Attributes:
-        requests: GETs, where the shard is not local.
-        fetched_bytes: What they bring.
-        needed_bytes: What of it is needed: the rest lies in holes between the columns.
-        decoded_bytes: About how much memory its rows take, all of them.
+        count: Requests, where the shards are not local.
+        fetched: Bytes that they bring.
+        needed: Bytes of them that are looked at: the rest lies in holes between the columns.
+        decoded: About how many bytes of memory all the rows take.
     """
 
-    requests: int
-    fetched_bytes: int
-    needed_bytes: int
-    decoded_bytes: int
+    count: int = 0
+    fetched: int = 0
+    needed: int = 0
+    decoded: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            count=self.count + other.count,
+            fetched=self.fetched + other.fetched,
+            needed=self.needed + other.needed,
+            decoded=self.decoded + other.decoded,
+        )
 
 
 @final
@@ -97,18 +106,18 @@ class ShardSource:
     ) -> None:
         self.manifest = manifest
         self._on_error = on_error
-        self._columns = tuple(manifest.schema.names if columns is None else columns)
-        self.schema: pa.Schema = (
-            manifest.schema if columns is None else _project(manifest.schema, self._columns)
-        )
         self._filter = None if filter is None else Filter(filter, manifest.schema)
-        extra = [] if self._filter is None else self._filter.columns
-        self._read = tuple(dict.fromkeys([*self._columns, *extra]))
-        self._wanted = manifest.schema
-        if self._read != tuple(manifest.schema.names):
-            self._wanted = _project(manifest.schema, self._read)
+        self._project(columns)
         self._prepare(Binding(config) if binding is None else binding)
         self._blocks = Blocks(manifest.shards, None if self._filter is None else self._kept)
+
+    def _project(self, columns: Sequence[str] | None) -> None:
+        whole = self.manifest.schema
+        self._columns = tuple(whole.names if columns is None else columns)
+        self.schema: pa.Schema = whole if columns is None else _project(whole, self._columns)
+        extra = [] if self._filter is None else self._filter.columns
+        self._read = tuple(dict.fromkeys([*self._columns, *extra]))
+        self._wanted = whole if self._read == tuple(whole.names) else _project(whole, self._read)
 
     def _prepare(self, binding: Binding) -> None:
         self._binding = binding
@@ -118,10 +127,25 @@ class ShardSource:
         self._expansion: float | None = None
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
+    def select(self, columns: Sequence[str]) -> ShardSource:
+        """Return a source of some of these columns, in this order, with the same filter.
+
+        Raises:
+            InvalidConfig: A column is not among those of this source.
+        """
+        _project(self.schema, columns)
+        other = ShardSource.__new__(ShardSource)
+        other.__dict__.update(self._state())
+        other._project(columns)  # noqa: SLF001 - of its own class
+        other._prepare(self._binding)  # noqa: SLF001
+        return other
+
+    def _state(self) -> dict[str, object]:
+        left_out = ("_shards", "_skipped", "_expansion", "_binding", "row_bytes")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
     def __getstate__(self) -> dict[str, object]:
-        left_out = ("_shards", "_skipped", "_expansion", "_binding")
-        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
-        return {**state, "_config": self._binding.given}
+        return {**self._state(), "_config": self._binding.given}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         config = state.pop("_config")
@@ -174,22 +198,42 @@ class ShardSource:
                 for one in group:
                     yield rows.cut(one.start, one.stop)
 
+    @property
+    def filtered(self) -> bool:
+        """Batches may have fewer rows than their ranges: of a filter, or of blocks skipped."""
+        return self._filter is not None or self._on_error == "skip"
+
+    @cached_property
+    def row_bytes(self) -> float:
+        """About how many bytes of memory a row takes: of 16 blocks all over the dataset.
+
+        Parquet tells what its pages hold; values that it numbers may take more in memory.
+        """
+        step = max(1, len(self._blocks) // _SAMPLE)
+        sample = range(0, len(self._blocks), step)[:_SAMPLE]
+        rows = sum(self._blocks.rows[block] for block in sample)
+        decoded = sum(self.cost(block).decoded for block in sample) / max(1, rows)
+        return max(decoded, sum(_width(field.type) for field in self.schema))
+
+    def requests(self) -> Cost:
+        """Tell what it takes to read all blocks. Parses all footers, sends nothing."""
+        return sum((self.cost(block) for block in range(len(self._blocks))), Cost())
+
     def cost(self, block: int) -> Cost:
-        """Tell what it takes to read a block, without reading it.
+        """Tell what it takes to read a block. Sends nothing.
 
         Raises:
             BadShard: The footer of its shard is damaged.
         """
         index, number = self._blocks[block]
-        shard = self.manifest.shards[index]
-        with told(shard, number):
+        with told(self.manifest.shards[index], number):
             plan = self._shards.decoder(index).plan(number, self._read)
         wanted = parts(plan.spans)
         return Cost(
-            requests=len(wanted),
-            fetched_bytes=sum(stop - start for start, stop in wanted),
-            needed_bytes=plan.fetched,
-            decoded_bytes=int(plan.decoded * (self._expansion or 1.0)),
+            count=len(wanted),
+            fetched=sum(stop - start for start, stop in wanted),
+            needed=plan.fetched,
+            decoded=plan.decoded,
         )
 
     @property
@@ -279,6 +323,14 @@ class ShardSource:
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the source's own."""
+
+
+def _width(kind: pa.DataType) -> float:
+    """Return how many bytes a value takes, 0 where that is not the same for all."""
+    try:
+        return float(kind.bit_width) / 8
+    except ValueError:
+        return 0.0
 
 
 def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,37 +82,6 @@ def test_ranges_are_read_in_their_order_and_cut_to_their_rows(place: Place) -> N
 
     numbers = [batch["number"].to_pylist() for batch in batches]
     assert numbers == [[72, 73, 74], [70], [9], []]
-
-
-def test_cost_of_a_block_is_what_reading_it_sends(remote: Place) -> None:
-    names = [f"column {i}" for i in range(8)]
-    data = parquet(
-        pa.table({name: range(40_000) for name in names}),
-        group=20_000,
-        use_dictionary=False,
-        compression="none",
-    )
-    url = remote.put("a.parquet", data)
-    source = open_source(url, columns=[names[0], names[1], names[6]], config=remote.config)
-    remote.methods()
-
-    cost = source.cost(1)
-    assert remote.methods() == []
-    list(source.read([RowRange(1, 0, 20_000)]))
-
-    assert len(remote.methods()) == cost.requests == 2
-    assert 3 * 160_000 <= cost.needed_bytes == cost.fetched_bytes < 3 * 161_000
-    assert cost.decoded_bytes >= 3 * 160_000
-
-
-def test_threads_share_a_source(memory: Place) -> None:
-    urls = [memory.put(f"{i}.parquet", parquet(table(50, first=50 * i))) for i in range(4)]
-    source = open_source(urls)
-
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: read_all(source), range(16)))
-
-    assert all(one == table(200) for one in found)
 
 
 def test_ranges_of_one_block_share_its_requests(remote: Place) -> None:
@@ -333,37 +301,6 @@ def test_directory_means_the_files_below_it(place: Place) -> None:
         place.at("set/a/0.parquet"),
         place.at("set/b/1.parquet"),
     ]
-
-
-def test_source_pickles_and_reads_on(place: Place) -> None:
-    url = place.put("a.parquet", parquet(table()))
-    source = open_source(url, filter=field("number") > 50, config=place.context.config)
-
-    copy = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own
-
-    assert copy.fingerprint == source.fingerprint
-    assert read_all(copy) == read_all(source)
-
-
-def test_fingerprint_tells_sources_apart(memory: Place) -> None:
-    url = memory.put("a.parquet", parquet(table()))
-    other = memory.put("b.parquet", parquet(table()))
-    values = list(range(100))
-    filters = [field("number").isin([*values, last]) for last in (100, 101)]
-
-    sources = [
-        open_source(url),
-        open_source(other),
-        open_source([url, other]),
-        open_source(url, columns=["text"]),
-        *(open_source(url, filter=one) for one in filters),
-    ]
-    prints = [source.fingerprint for source in sources]
-
-    assert len(set(prints)) == len(prints)
-    assert open_source(url).fingerprint == prints[0]
-    memory.put("a.parquet", parquet(table()))
-    assert open_source(url).fingerprint != prints[0]
 
 
 @pytest.mark.parametrize("place_of_damage", range(9, 900, 27))
