@@ -30,6 +30,11 @@ __all__ = ["EXIT_S", "Closable", "Portal", "abandon", "is_current", "portal"]
 
 T = TypeVar("T")
 
+_WAITS_FOR_ITSELF: Final = (
+    "blobio's blocking API was called on blobio's own loop thread, where it would wait for itself; "
+    "use blobio.aio there"
+)
+
 EXIT_S: Final = 1.5
 """Longest time that the clean-up at interpreter exit may take."""
 
@@ -74,11 +79,7 @@ class Portal:
         """
         if threading.current_thread() is self._thread:
             coroutine.close()
-            message = (
-                "blobio's blocking API was called on blobio's own loop thread, where it would wait "
-                "for itself; use blobio.aio there"
-            )
-            raise RuntimeError(message)
+            raise RuntimeError(_WAITS_FOR_ITSELF)
         if self._loop.is_closed():
             coroutine.close()
             self._let_daemon_wait()
@@ -115,7 +116,13 @@ class Portal:
             raise
 
     def wait(self, outcome: Future[T]) -> T:
-        """Return what `begin` gave a future of, or raise what it raised; see `call` on the exit."""
+        """Return what `begin` gave a future of, or raise what it raised; as `call` waits.
+
+        Raises:
+            RuntimeError: The caller is on the loop thread itself, see `call`.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(_WAITS_FOR_ITSELF)
         try:
             return outcome.result()
         except BaseException:

@@ -339,3 +339,14 @@ def test_leaving_waits_for_the_clean_up() -> None:
     portal().leave(clean_up)
 
     assert done == [1]
+
+
+def test_waiting_on_its_own_thread_is_refused() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    async def wait() -> None:
+        portal().wait(portal().begin(work()))
+
+    with pytest.raises(RuntimeError, match="own loop thread"):
+        portal().call(wait())
