@@ -43,13 +43,13 @@ class OpenShards:
         return self._decoders.get(index, self._decode)
 
     def mapped(self, index: int) -> Mapped | None:
-        """Return a shard whose blocks can be taken where they lie: a local Arrow file, or None.
+        """Return a shard whose blocks can be taken where they lie: a local Arrow file or stream.
 
         Raises:
             NotFound, VersionMismatch: Such a file is gone, or another one is there.
         """
-        is_file = self._manifest.shards[index].format == "arrow"
-        return self._mappings.get(index, self._map) if is_file else None
+        is_arrow = self._manifest.shards[index].format in ("arrow", "arrow_stream")
+        return self._mappings.get(index, self._map) if is_arrow else None
 
     def _decode(self, index: int) -> Decoder:
         return decoder_of(self._manifest.shards[index], self._manifest.schema)

@@ -22,7 +22,7 @@ from blobio.dataset.engine import Job, Ready, on_thread, ordered
 from blobio.dataset.errors import LOSSES, OnError, Skipped, told
 from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
-from blobio.dataset.formats.base import Memory, Plan
+from blobio.dataset.formats.base import Decoder, Memory, Plan
 from blobio.dataset.formats.parquet import as_file
 from blobio.dataset.local import check_file
 from blobio.dataset.manifest import Manifest
@@ -260,14 +260,15 @@ class ShardSource:
             with told(shard, block):
                 if (mapped := self._shards.mapped(index)) is not None:
                     return Ready(partial(self._take, index, block, mapped))
-                plan = self._shards.decoder(index).plan(block, self._read)
+                decoder = self._shards.decoder(index)
+                plan = decoder.plan(block, self._read)
                 if any(stop > shard.size for _, stop in plan.spans):
                     message = f"it has bytes beyond the end of the shard, {shard.size}"
                     raise ValueError(message)
         except LOSSES as error:
             return Ready(partial(self._lost, error))
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        return Job(cost, partial(self._make, index, block, plan), lambda rows: rows.nbytes)
+        return Job(cost, partial(self._make, index, block, plan, decoder), lambda rows: rows.nbytes)
 
     def _lost(self, error: BlobError) -> Rows:
         """Raise an error, or return what stands for the rows that are lost by it."""
@@ -281,24 +282,27 @@ class ShardSource:
         try:
             with told(shard, block):
                 check_file(BlobUrl.parse(shard.url).key, shard.version)
-                return self._decode(index, block, mapped)
+                return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
             return self._lost(error)
 
-    async def _make(self, index: int, block: int, plan: Plan, core: AsyncContext) -> Rows:
+    async def _make(
+        self, index: int, block: int, plan: Plan, decoder: Decoder, core: AsyncContext
+    ) -> Rows:
         shard = self.manifest.shards[index]
         try:
             with told(shard, block):
                 memory = await fetch(core, shard, plan)
-                rows = await on_thread(partial(self._decode, index, block, memory))
+                rows = await on_thread(partial(self._decode, index, block, memory, decoder))
         except LOSSES as error:
             return self._lost(error)
         if plan.decoded:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
         return rows
 
-    def _decode(self, index: int, block: int, memory: Memory) -> Rows:
-        table = self._shards.decoder(index).decode(block, self._read, memory)
+    def _decode(self, index: int, block: int, memory: Memory, decoder: Decoder) -> Rows:
+        """Decode a block by what has planned it: another one might look for more."""
+        table = decoder.decode(block, self._read, memory)
         wanted = self.manifest.shards[index].blocks[block].num_rows
         if table.num_rows != wanted:
             message = f"{table.num_rows} rows instead of {wanted}"

@@ -13,7 +13,7 @@ from pyarrow import ipc
 from blobio.dataset import BadShard, field, open_source
 from blobio.dataset.source import RowRange
 from blobio.errors import VersionMismatch
-from tests.dataset.conftest import Place, read_all, table, whole
+from tests.dataset.conftest import Make, Place, read_all, table, whole
 
 
 def stored(content: pa.Table, *, batch: int = 10, stream: bool = False, **options: Any) -> bytes:
@@ -50,10 +50,11 @@ def test_batches_are_read_from_every_store(place: Place, stream: bool) -> None:
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("content", [table(), dictionaries()], ids=["plain", "dictionaries"])
+@pytest.mark.parametrize("store", ["memory", "local"])
 def test_every_kind_of_batch_is_read(
-    memory: Place, content: pa.Table, stream: bool, compression: str | None
+    make_place: Make, store: str, content: pa.Table, stream: bool, compression: str | None
 ) -> None:
-    url = memory.put("a.arrow", stored(content, stream=stream, compression=compression))
+    url = make_place(store).put("a.arrow", stored(content, stream=stream, compression=compression))
 
     source = open_source(url)
     last = list(source.read([RowRange(9, 3, 5), RowRange(2, 0, 1)]))
@@ -98,10 +99,11 @@ def test_file_costs_its_end_its_headers_and_its_batches(remote: Place) -> None:
     assert len(remote.methods()) == 2  # 4 MiB and a header, in parts of at most 4 MiB
 
 
-def test_local_batches_are_not_copied(tmp_path: Any) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_local_batches_are_not_copied(tmp_path: Any, stream: bool) -> None:
     """They lie in the mapping of the file, so that pyarrow allocates nothing for them."""
     path = tmp_path / "a.arrow"
-    path.write_bytes(stored(pa.table({"a": range(1 << 20)}), batch=1 << 20))
+    path.write_bytes(stored(pa.table({"a": range(1 << 20)}), batch=1 << 20, stream=stream))
     source = open_source(path)
     before = pa.total_allocated_bytes()
 

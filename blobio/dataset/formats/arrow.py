@@ -123,7 +123,7 @@ class ArrowDecoder:
 
     def is_ready(self, memory: Memory) -> bool:
         """Tell whether a block of a mapped shard needs neither decompression nor a copy."""
-        if self._schema is None or self._dictionaries:
+        if not self._shard.blocks or self._dictionaries or self._plain_schema(memory) is None:
             return False
         first = self._shard.blocks[0]
         head = memoryview(memory.slice(first.start, first.stop)).cast("B")
@@ -134,7 +134,6 @@ class ArrowDecoder:
         del columns
         spans = self._spans(block)
         size = spans[-1][1] - spans[-1][0]
-        # 0: what was fetched is what is held, unless the buffers in it are compressed
         return Plan(spans=tuple(sorted(spans)), decoded=size)
 
     def _spans(self, block: int) -> list[tuple[int, int]]:
@@ -148,15 +147,35 @@ class ArrowDecoder:
         before += [span for span in self._dictionaries if is_file or span[1] <= place.start]
         return [*before, batch]
 
+    def _plain_schema(self, memory: Memory) -> pa.Schema | None:
+        """Return the schema if no dictionaries stand between it and the batches, else None."""
+        if self._schema is None:
+            begin = memory.slice(self._start, self._first)
+            prefix, length = prefix_bytes(memoryview(begin).cast("B")[:8].tobytes())
+            if prefix + length == self._first - self._start:
+                self._schema = ipc.read_schema(begin)
+        return self._schema
+
     def decode(self, block: int, columns: Sequence[str], memory: Memory) -> pa.Table:
         """Take a batch for what it is, without a copy where there are no dictionaries."""
-        spans = self._spans(block)
-        if len(spans) == 1:
-            batch = ipc.read_record_batch(memory.slice(*spans[0]), self._schema)
+        schema = None if self._dictionaries else self._plain_schema(memory)
+        if schema is not None:
+            place = self._shard.blocks[block]
+            batch = ipc.read_record_batch(memory.slice(place.start, place.stop), schema)
         else:
-            pieces = [memoryview(memory.slice(*span)).cast("B") for span in spans]
-            stream = pa.py_buffer(b"".join([*pieces, _END_OF_STREAM]))
+            stream = _joined([memory.slice(*span) for span in self._spans(block)])
             options = ipc.IpcReadOptions(use_threads=False)
             batch = ipc.open_stream(pa.BufferReader(stream), options=options).read_next_batch()
         batch.validate()  # that lengths and offsets fit; looking at each value would be reading it
         return pa.Table.from_batches([batch]).select(list(columns))
+
+
+def _joined(pieces: Sequence[pa.Buffer]) -> pa.Buffer:
+    """Return pieces as one stream, in memory of pyarrow's own, see `Packed`."""
+    joined = pa.allocate_buffer(sum(piece.size for piece in pieces) + len(_END_OF_STREAM))
+    view, at = memoryview(joined).cast("B"), 0
+    for piece in [*pieces, _END_OF_STREAM]:
+        data = memoryview(piece).cast("B")
+        view[at : at + len(data)] = data
+        at += len(data)
+    return joined
