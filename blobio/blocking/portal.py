@@ -30,6 +30,11 @@ __all__ = ["EXIT_S", "Closable", "Portal", "abandon", "is_current", "portal"]
 
 T = TypeVar("T")
 
+_WAITS_FOR_ITSELF: Final = (
+    "blobio's blocking API was called on blobio's own loop thread, where it would wait for itself; "
+    "use blobio.aio there"
+)
+
 EXIT_S: Final = 1.5
 """Longest time that the clean-up at interpreter exit may take."""
 
@@ -74,11 +79,7 @@ class Portal:
         """
         if threading.current_thread() is self._thread:
             coroutine.close()
-            message = (
-                "blobio's blocking API was called on blobio's own loop thread, where it would wait "
-                "for itself; use blobio.aio there"
-            )
-            raise RuntimeError(message)
+            raise RuntimeError(_WAITS_FOR_ITSELF)
         if self._loop.is_closed():
             coroutine.close()
             self._let_daemon_wait()
@@ -98,6 +99,35 @@ class Portal:
             raise
         finally:
             del outcome, tasks  # a frame that keeps its own exception alive is a cycle
+
+    def begin(self, coroutine: Coroutine[object, object, T]) -> Future[T]:
+        """Run `coroutine` on the loop without waiting; cancelling the future cancels it.
+
+        Raises:
+            RuntimeError: The portal has been shut down.
+        """
+        import asyncio
+
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except BaseException:
+            coroutine.close()
+            self._let_daemon_wait()
+            raise
+
+    def wait(self, outcome: Future[T]) -> T:
+        """Return what `begin` gave a future of, or raise what it raised; as `call` waits.
+
+        Raises:
+            RuntimeError: The caller is on the loop thread itself, see `call`.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(_WAITS_FOR_ITSELF)
+        try:
+            return outcome.result()
+        except BaseException:
+            self._let_daemon_wait()
+            raise
 
     def _let_daemon_wait(self) -> None:
         """Never return to a daemon thread while the interpreter ends.
@@ -131,18 +161,25 @@ class Portal:
                     return
                 yield from items
         finally:
-            self._leave(source)
+            if isinstance(source, AsyncGenerator):
+                self.leave(source.aclose)
+            elif not is_current(self):
+                abandon((self, source))
 
-    def _leave(self, source: AsyncIterator[list[T]]) -> None:
-        """Close what was iterated over; also when the collector does it, on whatever thread."""
+    def leave(self, cleanup: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run `cleanup` on the loop and wait for it; also for the collector, on whatever thread.
+
+        On the loop thread it does not wait; in a fork of the process that began, or once the loop
+        is gone, it does nothing.
+        """
         if not is_current(self):
-            abandon((self, source))
-        elif not isinstance(source, AsyncGenerator) or self._loop.is_closed():
+            abandon((self, cleanup))
+        elif self._loop.is_closed():
             return
         elif threading.current_thread() is self._thread:
-            self.submit(source.aclose)
+            self.submit(cleanup)
         else:
-            self.call(source.aclose())
+            self.call(cleanup())
 
     def track(self, closable: Closable) -> None:
         """Close `closable` on the loop when the interpreter exits, if it still exists."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, final
 
 from blobio.core import listing
 from blobio.core.context import AsyncContext
+from blobio.core.tail import Tail, read_tail
 from blobio.drivers.base import Driver
 from blobio.errors import (
     BlobError,
@@ -21,11 +22,10 @@ from blobio.errors import (
     NotDirectory,
     NotFound,
     RangeNotSatisfiable,
-    TransportFailed,
     VersionMismatch,
 )
 from blobio.url import BlobUrl
-from blobio.values import BlobMeta, GetOptions, Last, ListOptions, Span, Version
+from blobio.values import BlobMeta, ListOptions, Version
 
 __all__ = ["TAIL_BYTES", "Found", "Memory", "Seen", "below", "empty", "look", "seen_of", "what_is"]
 
@@ -185,27 +185,15 @@ async def look(context: AsyncContext, url: BlobUrl, known: Seen | None) -> Seen:
     A store that knows no ranges from the end costs 1 HEAD more, which `known` saves. If that is not
     what is there now, it is looked for anew.
     """
-    driver, url = context.stores.blob(str(url), "open")
+    stores = context.stores
     if known is not None and known.size:
-        span = Span(max(0, known.size - TAIL_BYTES), known.size)
         with contextlib.suppress(VersionMismatch, RangeNotSatisfiable, NotFound):
-            return await _end(context, driver, url, GetOptions(range=span, version=known.version))
-    return await _end(context, driver, url, GetOptions(range=Last(TAIL_BYTES)))
+            tail = await read_tail(
+                stores, str(url), TAIL_BYTES, size=known.size, version=known.version
+            )
+            return _seen_with(tail)
+    return _seen_with(await read_tail(stores, str(url), TAIL_BYTES))
 
 
-async def _end(context: AsyncContext, driver: Driver, url: BlobUrl, options: GetOptions) -> Seen:
-    try:
-        async with await driver.get(url.key, options) as result:
-            tail = b"".join([chunk async for chunk in result.chunks()])
-            if result.span.stop == result.meta.size:
-                return replace(seen_of(result.meta), tail=tail)
-    except RangeNotSatisfiable:
-        if options.version is not None:
-            raise
-    except TransportFailed as error:  # the body broke off: a reader that knows the size resumes
-        if not error.retryable:
-            raise
-    reader = await context.stores.open_reader(str(url), version=options.version)
-    size = reader.size or 0
-    tail = await reader.read(max(0, size - TAIL_BYTES), size)
-    return Seen(size=size, version=reader.version, crc32c=reader.crc32c, tail=tail)
+def _seen_with(tail: Tail) -> Seen:
+    return Seen(size=tail.size, version=tail.version, crc32c=tail.crc32c, tail=tail.data)

@@ -300,3 +300,53 @@ def test_16_threads_share_one_context() -> None:
     assert found == [bytes([number]) * 5_000 for number in range(16)]
     assert len(list(context.listdir("memory://portal/threads"))) == 16
     context.close()
+
+
+def test_what_was_begun_runs_without_being_waited_for() -> None:
+    async def work() -> int:
+        return 7
+
+    outcome = portal().begin(work())
+
+    assert portal().wait(outcome) == 7
+
+
+def test_waiting_raises_what_was_raised() -> None:
+    async def work() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        portal().wait(portal().begin(work()))
+
+
+def test_nothing_is_begun_on_a_portal_that_was_shut_down() -> None:
+    async def work() -> int:
+        return 7
+
+    shut = Portal()
+    shut.shutdown()
+
+    with pytest.raises(RuntimeError):
+        shut.begin(work())
+
+
+def test_leaving_waits_for_the_clean_up() -> None:
+    done: list[int] = []
+
+    async def clean_up() -> None:
+        done.append(1)
+
+    portal().leave(clean_up)
+
+    assert done == [1]
+
+
+def test_waiting_on_its_own_thread_is_refused() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    async def wait() -> None:
+        portal().wait(portal().begin(work()))
+
+    with pytest.raises(RuntimeError, match="own loop thread"):
+        portal().call(wait())

@@ -1,0 +1,42 @@
+"""The blocks of all shards as one sequence: which shard block number `n` is in, and its rows."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from typing import final
+
+from blobio.dataset.manifest import Shard
+
+__all__ = ["Blocks"]
+
+
+@final
+class Blocks:
+    """Blocks that have rows, shard after shard. 16 bytes each.
+
+    Args:
+        shards: The shards.
+        kept: Which blocks of a shard, by its number, are worth reading; None for all.
+    """
+
+    def __init__(
+        self, shards: Sequence[Shard], kept: Callable[[int], Iterable[int]] | None = None
+    ) -> None:
+        self._shards = array("I")
+        self._numbers = array("I")
+        self.rows: array[int] = array("q")
+        for index, shard in enumerate(shards):
+            for number in range(len(shard.blocks)) if kept is None else kept(index):
+                rows = shard.blocks[number].num_rows
+                if rows:
+                    self._shards.append(index)
+                    self._numbers.append(number)
+                    self.rows.append(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, block: int) -> tuple[int, int]:
+        """Return the number of the shard, and of the block in it."""
+        return self._shards[block], self._numbers[block]

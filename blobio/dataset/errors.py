@@ -1,0 +1,78 @@
+"""What a dataset can meet beside the errors of a store: a shard that is not what it should be."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias, final
+
+import pyarrow as pa
+
+from blobio.dataset.manifest import Shard
+from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch, redact
+
+__all__ = ["LOSSES", "BadShard", "OnError", "Skipped", "told"]
+
+OnError: TypeAlias = 'Literal["raise", "skip"]'
+"""What a reading does with a block that is lost: raise, or go on without its rows."""
+
+
+class BadShard(BlobError, ValueError):
+    """A shard is cut short, damaged, of another format, or of another schema than the others.
+
+    Attributes:
+        row: The first row of the shard that cannot be read, or None if none can.
+    """
+
+    row: int | None = None
+    default_errno: ClassVar[int | None] = errno.EINVAL
+
+
+_DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)
+
+LOSSES: Final = (BadShard, NotFound, VersionMismatch, ChecksumMismatch)
+"""What no further attempt mends: the rows are not there any more, or never were."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Rows that a reading went on without.
+
+    Attributes:
+        url: The shard, secrets redacted.
+        block: The number of the block in the dataset.
+        num_rows: Its rows, before a filter.
+        reason: The message of the error.
+    """
+
+    url: str
+    block: int
+    num_rows: int
+    reason: str
+
+
+def _place(shard: Shard, block: int) -> str:
+    first = sum(one.num_rows for one in shard.blocks[:block])
+    return f"rows {first} to {first + shard.blocks[block].num_rows} of {redact(shard.url)}"
+
+
+@contextmanager
+def told(shard: Shard, block: int) -> Iterator[None]:
+    """Make of what is met while a block is read an error that tells which rows are lost.
+
+    Raises:
+        BadShard: For what pyarrow says of bytes that are not what they should be.
+        BlobError: As it was, with a note.
+    """
+    try:
+        yield
+    except BlobError as error:
+        error.add_note(f"while reading {_place(shard, block)}")
+        raise
+    except _DAMAGE as error:
+        bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
+        bad.row = sum(one.num_rows for one in shard.blocks[:block])
+        raise bad from error

@@ -1,0 +1,98 @@
+"""A filter: which columns it looks at, which row groups can hold what it wants, which rows pass.
+
+Expressions are pyarrow's. They are evaluated on the thread that asks, with none of pyarrow's
+threads, and on tables in memory only.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, final
+
+import pyarrow as pa
+
+from blobio.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+
+__all__ = ["Filter"]
+
+
+@final
+class Filter:
+    """A condition on rows.
+
+    Attributes:
+        columns: The top-level columns that it looks at, in the order of the schema.
+
+    Args:
+        expression: The condition; a row passes where it is true, and not where it is null.
+        schema: Of all columns.
+
+    Raises:
+        InvalidConfig: The expression does not fit the schema, or names columns by their position.
+    """
+
+    def __init__(self, expression: pc.Expression, schema: pa.Schema) -> None:
+        self.expression = expression
+        empty = schema.empty_table()
+        try:
+            self.mask(empty)
+        except (pa.ArrowException, NotImplementedError) as error:
+            message = f"the filter {expression} does not fit the columns {schema.names}: {error}"
+            raise InvalidConfig(message, operation="open") from error
+        self.columns: tuple[str, ...] = self._referenced(empty)
+
+    def _referenced(self, empty: pa.Table) -> tuple[str, ...]:
+        """Find the columns without which the expression means nothing: pyarrow does not tell."""
+        text = str(self.expression)
+        columns = tuple(
+            name
+            for name in empty.column_names
+            if name in text and not self._fits(empty.drop_columns([name]))
+        )
+        if not self._fits(empty.select(list(columns))):
+            message = f"the filter {text} names columns by their position: use their names"
+            raise InvalidConfig(message, operation="open")
+        return columns
+
+    def _fits(self, empty: pa.Table) -> bool:
+        try:
+            self.mask(empty)
+        except (pa.ArrowException, NotImplementedError):
+            return False
+        return True
+
+    def mask(self, table: pa.Table) -> pa.ChunkedArray:
+        """Tell of each row whether it passes; booleans without nulls."""
+        from pyarrow import acero
+
+        source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
+        project = acero.Declaration(
+            "project", acero.ProjectNodeOptions([self.expression], ["pass"])
+        )
+        found = acero.Declaration.from_sequence([source, project]).to_table(use_threads=False)
+        mask = found["pass"]
+        if not pa.types.is_boolean(mask.type):
+            message = f"a filter is true or false, not {mask.type}"
+            raise pa.ArrowInvalid(message)
+        return mask.fill_null(False)  # noqa: FBT003 - the value to fill in
+
+    def row_groups(self, footer: bytes) -> Sequence[int]:
+        """Return the row groups that can have rows that pass, by the statistics of a footer.
+
+        Args:
+            footer: Of a Parquet file, as a file with nothing before it.
+        """
+        import pyarrow.dataset as ds
+
+        whole = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer))
+        part = whole.subset(filter=self.expression, schema=whole.physical_schema)
+        return [group.id for group in part.row_groups]
+
+    @property
+    def identity(self) -> bytes:
+        """Equal for equal expressions, and for no others; text leaves long lists of values out."""
+        return pickle.dumps(self.expression, protocol=4)
