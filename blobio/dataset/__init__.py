@@ -2,4 +2,17 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from blobio.dataset.dataset import Dataset
+from blobio.dataset.iterating import BatchIterator, RowIterator
+from blobio.dataset.source import RowRange, Source
+from blobio.dataset.state import StateDict, StateMismatch
+
+__all__ = [
+    "BatchIterator",
+    "Dataset",
+    "RowIterator",
+    "RowRange",
+    "Source",
+    "StateDict",
+    "StateMismatch",
+]

@@ -1,0 +1,91 @@
+"""Where a dataset stands: the one thing about it that changes, and the only one that is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import final
+
+from blobio.dataset.delivering import Delivery, Progress
+from blobio.dataset.rows import Rows
+from blobio.dataset.shuffling import ShuffledRows
+from blobio.dataset.state import Position, State, StateDict, StateMismatch, shortened
+from blobio.dataset.stored import StoredRows
+
+__all__ = ["Standing", "walk"]
+
+
+@final
+class Standing:
+    """Where the next iteration of some rows starts, and how far the one that started last is.
+
+    A loaded position is used once: by the iteration that starts next.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._loaded: Position | None = None
+        self._progress: Progress | None = None
+
+    def start(self, delivery: Delivery) -> Position:
+        """Return where the next iteration starts."""
+        return Position(delivery.first_epoch) if self._loaded is None else self._loaded
+
+    def begin(self, progress: Progress) -> None:
+        """Know that an iteration started: its progress is the dataset's from now on."""
+        self._loaded, self._progress = None, progress
+
+    def position(self, delivery: Delivery) -> Position:
+        """Return how far the iteration is that started last, or where the next one starts."""
+        return self.start(delivery) if self._progress is None else self._progress.position()
+
+    def load(self, position: Position | None) -> None:
+        """Start the next iteration at a position; None for the first of its epoch."""
+        self._loaded, self._progress = position, None
+
+    def keep_if(self, delivery: Delivery) -> None:
+        """Forget a loaded position whose epoch is not delivered."""
+        loaded = self._loaded
+        self.load(loaded if loaded is not None and delivery.includes(loaded.epoch) else None)
+
+    def parse(self, found: Mapping[str, object], delivery: Delivery) -> Position:
+        """Return the position in a state.
+
+        Raises:
+            StateMismatch: It is of other rows, or of an epoch that is not delivered.
+        """
+        state = State.from_dict(found)
+        position = Position(state.epoch, state.batches, state.rows)
+        state.check(self._state(position, delivery))
+        if not delivery.including(state.epoch).includes(state.epoch):
+            first, count = delivery.first_epoch, delivery.epochs
+            last = "without end" if count is None else f"to {first + count - 1}"
+            message = f"the state is of epoch {state.epoch}; this dataset has {first} {last}"
+            raise StateMismatch(message)
+        return position
+
+    def format(self, position: Position, delivery: Delivery) -> StateDict:
+        """Return the state at a position."""
+        return self._state(position, delivery).to_dict()
+
+    def _state(self, position: Position, delivery: Delivery) -> State:
+        rows = list(walk(self._rows))
+        prints = [found.source.fingerprint for found in rows if isinstance(found, StoredRows)]
+        seeds = [found.seed for found in rows if isinstance(found, ShuffledRows)]
+        return State(
+            fingerprint=shortened(" ".join(prints)),
+            order=shortened(self._rows.order),
+            seed=seeds[0] if seeds else None,
+            batch_rows=delivery.batch_rows,
+            lanes=delivery.lanes,
+            drop_last=delivery.drop_last,
+            epoch=position.epoch,
+            batches=position.batches,
+            rows=position.rows,
+        )
+
+
+def walk(rows: Rows) -> Iterator[Rows]:
+    """Yield rows, and all that they are made of."""
+    yield rows
+    for part in rows.parts:
+        yield from walk(part)
