@@ -1,6 +1,6 @@
 """`Dataset`: rows in an order, described and not read yet, and the verbs that change either.
 
-Rows are a tree (see `rows`), and how they are delivered is a value (see `delivering`). A verb makes
+Rows are a tree (see `tree`), and how they are delivered is a value (see `delivering`). A verb makes
 a new dataset of both; only iterating reads.
 """
 
@@ -13,11 +13,11 @@ from typing import Final, final
 import pyarrow as pa
 
 from blobio.dataset.delivering import Consumer, Delivery, Progress
+from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.gathering import ConcatRows, RepeatedRows, ZippedRows
 from blobio.dataset.interleaving import InterleavedRows, Stop
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
-from blobio.dataset.rows import Rows
 from blobio.dataset.shuffling import shuffled
 from blobio.dataset.source import Source
 from blobio.dataset.standing import Standing
@@ -33,6 +33,8 @@ from blobio.dataset.transforms import (
     Renamed,
     Selected,
 )
+from blobio.dataset.tree import Rows
+from blobio.dataset.view import RowView
 from blobio.errors import InvalidConfig
 
 __all__ = ["DEFAULT_WINDOW_BYTES", "Dataset"]
@@ -136,6 +138,24 @@ class Dataset:
         batches = self.batches(max(self.delivery.batch_rows, _STREAM_ROWS))
         reader = pa.RecordBatchReader.from_batches(self.schema, batches)
         return reader.__arrow_c_stream__(requested_schema)
+
+    def random_access(self) -> RowView:
+        """Return the rows by position, in the order of the first epoch; `shard` has no say.
+
+        Raises:
+            InvalidConfig: Rows were filtered, or have no end.
+        """
+        return RowView(_repeated(self)[0], self.delivery.first_epoch)
+
+    def explain(self, *, workers: int = 1) -> Explanation:
+        """Tell what an epoch costs and how well it is mixed; print it, or ask its attributes.
+
+        Reads nothing; takes as long as planning an epoch.
+
+        Args:
+            workers: Of each rank.
+        """
+        return explain(self.tree, self.delivery, workers)
 
     # How it is delivered: the order of these verbs among the others does not matter
 

@@ -13,8 +13,8 @@ from typing import Final, final
 
 from blobio.dataset.parity import Deal, Remainder, check_place
 from blobio.dataset.plan import Cut
-from blobio.dataset.rows import Span
 from blobio.dataset.state import Position
+from blobio.dataset.tree import Span
 from blobio.errors import InvalidConfig
 
 __all__ = ["DEFAULT_BATCH_ROWS", "Consumer", "Delivery", "Progress"]

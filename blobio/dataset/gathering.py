@@ -15,7 +15,7 @@ from typing import Final, Protocol, TypeAlias, final
 
 import pyarrow as pa
 
-from blobio.dataset.rows import Reader, Rows, Span
+from blobio.dataset.tree import Reader, Rows, Span
 from blobio.errors import InvalidConfig
 
 __all__ = ["ConcatRows", "Gathering", "RepeatedRows", "ZippedRows", "gather_reader"]

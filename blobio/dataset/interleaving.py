@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobio.dataset.gathering import Piece, gather_reader, wrapped
-from blobio.dataset.rows import Reader, Rows, Span, even_blocks
+from blobio.dataset.tree import Reader, Rows, Span, even_blocks
 from blobio.errors import InvalidConfig
 
 __all__ = ["InterleavedRows", "Phase", "Stop", "phases_of"]

@@ -8,9 +8,9 @@ from typing import final
 import pyarrow as pa
 
 from blobio.dataset.delivering import Consumer, Delivery, Progress
-from blobio.dataset.rows import Rows
 from blobio.dataset.standing import Standing
 from blobio.dataset.state import Position, StateDict
+from blobio.dataset.tree import Rows
 
 __all__ = ["BatchIterator", "RowIterator"]
 

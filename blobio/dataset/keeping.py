@@ -14,7 +14,7 @@ from typing import Final, Generic, Protocol, TypeVar, final
 
 import pyarrow as pa
 
-from blobio.dataset.rows import Span
+from blobio.dataset.tree import Span
 
 __all__ = ["KeptReader", "Part", "Units"]
 

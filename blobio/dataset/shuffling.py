@@ -16,7 +16,7 @@ import pyarrow as pa
 from blobio.dataset.keeping import KeptReader, Part
 from blobio.dataset.permutation import Permutation
 from blobio.dataset.plan import NaturalOrder, ShuffledOrder, Window
-from blobio.dataset.rows import Reader, Rows, Span, even_blocks, share
+from blobio.dataset.tree import Reader, Rows, Span, even_blocks, share
 from blobio.dataset.vectors import permute
 from blobio.errors import InvalidConfig
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import final
 
 from blobio.dataset.delivering import Delivery, Progress
-from blobio.dataset.rows import Rows
 from blobio.dataset.shuffling import ShuffledRows
 from blobio.dataset.state import Position, State, StateDict, StateMismatch, shortened
 from blobio.dataset.stored import StoredRows
+from blobio.dataset.tree import Rows
 
 __all__ = ["Standing", "walk"]
 
@@ -67,14 +68,21 @@ class Standing:
         """Return the state at a position."""
         return self._state(position, delivery).to_dict()
 
-    def _state(self, position: Position, delivery: Delivery) -> State:
+    @cached_property
+    def _identity(self) -> tuple[str, str, int | None]:
+        """Fingerprint, order and seed: found once, as a state may be taken after each batch."""
         rows = list(walk(self._rows))
         prints = [found.source.fingerprint for found in rows if isinstance(found, StoredRows)]
         seeds = [found.seed for found in rows if isinstance(found, ShuffledRows)]
+        seed = seeds[0] if seeds else None
+        return shortened(" ".join(prints)), shortened(self._rows.order), seed
+
+    def _state(self, position: Position, delivery: Delivery) -> State:
+        fingerprint, order, seed = self._identity
         return State(
-            fingerprint=shortened(" ".join(prints)),
-            order=shortened(self._rows.order),
-            seed=seeds[0] if seeds else None,
+            fingerprint=fingerprint,
+            order=order,
+            seed=seed,
             batch_rows=delivery.batch_rows,
             lanes=delivery.lanes,
             drop_last=delivery.drop_last,

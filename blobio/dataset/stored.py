@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 from blobio.dataset.keeping import KeptReader, Part
 from blobio.dataset.plan import NaturalOrder
-from blobio.dataset.rows import Reader, Rows, Span, guess_row_bytes, share
 from blobio.dataset.source import RowRange, Source
+from blobio.dataset.tree import Reader, Rows, Span, guess_row_bytes, share
 from blobio.errors import InvalidConfig
 
 if TYPE_CHECKING:

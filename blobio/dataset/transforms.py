@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blobio.dataset.rows import Reader, Rows, Span
+from blobio.dataset.tree import Reader, Rows, Span
 from blobio.errors import InvalidConfig
 
 __all__ = [
