@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
 
-from blobio.dataset.delivering import Consumer, Delivery, Progress
+from blobio.dataset.delivering import Consumer, Delivery
 from blobio.dataset.explaining import Explanation, explain
-from blobio.dataset.gathering import ConcatRows, RepeatedRows, ZippedRows
+from blobio.dataset.gathering import ConcatRows, RepeatedRows, ZippedRows, repeated
 from blobio.dataset.interleaving import InterleavedRows, Stop
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
@@ -37,6 +37,9 @@ from blobio.dataset.tree import Rows
 from blobio.dataset.view import RowView
 from blobio.errors import InvalidConfig
 
+if TYPE_CHECKING:
+    from blobio.dataset.torch import TorchDataset
+
 __all__ = ["DEFAULT_WINDOW_BYTES", "Dataset"]
 
 DEFAULT_WINDOW_BYTES: Final = 256 << 20
@@ -57,20 +60,25 @@ class Dataset:
     Attributes:
         tree: The rows, and what they are made of.
         delivery: In which batches, and to whom.
+        standing: Where it stands.
     """
 
     def __init__(self, source: Source) -> None:
         """Take all rows of a source, in their order. Nothing is read."""
         self.tree: Rows = StoredRows(source)
         self.delivery: Delivery = Delivery()
-        self._standing = Standing(self.tree)
+        self.standing = Standing(self.tree)
 
     def _with(self, rows: Rows | None = None, delivery: Delivery | None = None) -> Dataset:
         made = object.__new__(Dataset)
         made.tree = self.tree if rows is None else rows
         made.delivery = self.delivery if delivery is None else delivery
-        made._standing = Standing(made.tree)
+        made.standing = Standing(made.tree)
         return made
+
+    def _repeated(self) -> tuple[Rows, Delivery]:
+        rows = repeated(self.tree, self.delivery.epochs)
+        return rows, replace(self.delivery, epochs=1)
 
     # What it is
 
@@ -116,15 +124,15 @@ class Dataset:
 
     def iterate(self, consumer: Consumer) -> BatchIterator:
         """Iterate over what one of the workers of this rank gets."""
-        return BatchIterator(self._standing, self.tree, self.delivery, consumer)
+        return BatchIterator(self.standing, self.tree, self.delivery, consumer)
 
     def batches(self, batch_rows: int) -> BatchIterator:
         """Iterate over batches of another number of rows than `batch` said.
 
         The state of the dataset follows it like any iteration.
         """
-        delivery = self.batch(batch_rows, drop_last=self.delivery.drop_last).delivery
-        return BatchIterator(self._standing, self.tree, delivery, Consumer())
+        delivery = self.batch(batch_rows).delivery
+        return BatchIterator(self.standing, self.tree, delivery, Consumer())
 
     def rows(self) -> RowIterator:
         """Iterate over rows as dicts, with Python's values: the slow way to look at data."""
@@ -145,7 +153,7 @@ class Dataset:
         Raises:
             InvalidConfig: Rows were filtered, or have no end.
         """
-        return RowView(_repeated(self)[0], self.delivery.first_epoch)
+        return RowView(self._repeated()[0], self.delivery.first_epoch)
 
     def explain(self, *, workers: int = 1) -> Explanation:
         """Tell what an epoch costs and how well it is mixed; print it, or ask its attributes.
@@ -157,13 +165,36 @@ class Dataset:
         """
         return explain(self.tree, self.delivery, workers)
 
+    def to_torch(
+        self,
+        batch_rows: int | None = None,
+        *,
+        rank: int | None = None,
+        world: int | None = None,
+        remainder: Remainder = "drop",
+        convert: Callable[[pa.RecordBatch], object] | None = None,
+    ) -> TorchDataset:
+        """Return a torch `IterableDataset` of whole batches: `DataLoader(..., batch_size=None)`.
+
+        Args:
+            batch_rows: Rows of a batch; what `batch` said if None.
+            rank: Of this process. If it and `world` are None: what `shard` said, else what
+                torch.distributed knows, else `RANK` and `WORLD_SIZE` of the environment.
+            world: How many ranks there are.
+            remainder: See `shard`; where that was not called before.
+            convert: What is made of each batch, in the worker; a dict of tensors if None.
+        """
+        from blobio.dataset.torch import TorchDataset, placed, tensors
+
+        dataset = self._with() if batch_rows is None else self.batch(batch_rows)
+        return TorchDataset(placed(dataset, rank, world, remainder), convert or tensors)
+
     # How it is delivered: the order of these verbs among the others does not matter
 
-    def batch(self, batch_rows: int, *, drop_last: bool = False) -> Dataset:
+    def batch(self, batch_rows: int, *, drop_last: bool | None = None) -> Dataset:
         """Deliver batches of `batch_rows` rows; with `drop_last` no last one that is not full."""
-        return self._with(
-            delivery=replace(self.delivery, batch_rows=batch_rows, drop_last=drop_last)
-        )
+        drop = self.delivery.drop_last if drop_last is None else drop_last
+        return self._with(delivery=replace(self.delivery, batch_rows=batch_rows, drop_last=drop))
 
     def shard(self, rank: int, world: int, *, remainder: Remainder) -> Dataset:
         """Deliver the batches of one of `world` ranks: of all batches, b goes to rank b % world.
@@ -194,7 +225,7 @@ class Dataset:
 
         Each epoch ends with its own last batch and its own remainder.
         """
-        rows, delivery = _repeated(self)
+        rows, delivery = self._repeated()
         if delivery.epochs is None or times is None:
             RepeatedRows(rows, None)  # refuses what has no end or no rows
         return self._with(rows, replace(delivery, epochs=times))
@@ -206,7 +237,7 @@ class Dataset:
     def set_epoch(self, epoch: int) -> None:
         """Start with an epoch from now on; a state that was loaded stands if it is of this one."""
         self.delivery = replace(self.delivery, first_epoch=epoch)
-        self._standing.keep_if(self.delivery)
+        self.standing.keep_if(self.delivery)
 
     # Order
 
@@ -218,7 +249,7 @@ class Dataset:
             window_bytes: Memory of a window: as many rows are mixed as fit in, by what the source
                 tells of its rows, and at least those of one block. Reading ahead comes on top.
         """
-        rows, delivery = _repeated(self)
+        rows, delivery = self._repeated()
         return self._with(shuffled(rows, seed, window_bytes), delivery)
 
     def take(self, count: int) -> Dataset:
@@ -238,7 +269,7 @@ class Dataset:
         return self._slice(count, None, "skip")
 
     def _slice(self, start: int, stop: int | None, verb: str) -> Dataset:
-        rows, delivery = _repeated(self)
+        rows, delivery = self._repeated()
         return self._with(sliced(rows, start, stop, verb), delivery)
 
     # Several datasets
@@ -272,8 +303,11 @@ class Dataset:
         if any(other.delivery.world != 1 for other in others):
             message = "shard() what datasets are put together to, not the parts"
             raise InvalidConfig(message)
-        rows, delivery = _repeated(self)
-        return self._with(make((rows, *(_repeated(other)[0] for other in others))), delivery)
+        rows, delivery = self._repeated()
+        return self._with(
+            make((rows, *(repeated(other.tree, other.delivery.epochs) for other in others))),
+            delivery,
+        )
 
     # What batches are made into: the order stays
 
@@ -309,7 +343,9 @@ class Dataset:
         Raises:
             InvalidConfig: There is no such column, or two would have one name.
         """
-        return self._checked(Renamed(tuple(names.items())))
+        change = Renamed(tuple(names.items()))
+        change.schema(self.schema)
+        return self._changed(change)
 
     def select(self, columns: Sequence[str]) -> Dataset:
         """Keep some columns, in this order. The others are not fetched if nothing came before.
@@ -317,20 +353,14 @@ class Dataset:
         Raises:
             InvalidConfig: There is no such column.
         """
-        change = Selected(tuple(columns))
-        rows = self.tree
+        change, rows = Selected(tuple(columns)), self.tree
+        change.schema(self.schema)
         if isinstance(rows, StoredRows) and isinstance(rows.source, Projecting):
-            change.schema(rows.schema)
             return self._with(StoredRows(rows.source.select(change.columns)))
-        return self._checked(change)
+        return self._changed(change)
 
     def _changed(self, change: Change) -> Dataset:
         return self._with(ChangedRows(self.tree, change))
-
-    def _checked(self, change: Change) -> Dataset:
-        made = self._changed(change)
-        made.tree.schema  # noqa: B018 - refuses names that are not there
-        return made
 
     # Where it stands
 
@@ -343,17 +373,16 @@ class Dataset:
         are not part of it.
 
         Args:
-            delivered: Return the state after so many batches of this rank from where the next
-                iteration starts: for who delivers batches that workers made, and counts them.
+            delivered: Return the state after so many batches of this rank, from where the next
+                iteration starts: for who counts batches that workers made.
+
+        Raises:
+            ValueError: There are not as many.
         """
-        delivery = self.delivery
+        standing, delivery = self.standing, self.delivery
         if delivered is None:
-            return self._standing.format(self._standing.position(delivery), delivery)
-        start = self._standing.start(delivery)
-        progress = Progress(delivery.including(start.epoch), self.tree.num_rows, start, Consumer())
-        for _ in range(delivered):
-            progress.advance()
-        return self._standing.format(progress.position(), delivery)
+            return standing.format(standing.position(delivery), delivery)
+        return standing.format(standing.after(delivered, delivery), delivery)
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Start the next iteration where a state says, without reading what comes before.
@@ -364,14 +393,6 @@ class Dataset:
         Raises:
             StateMismatch: It is of another dataset: the message tells each difference.
         """
-        position = self._standing.parse(state, self.delivery)
+        position = self.standing.parse(state, self.delivery)
         self.delivery = self.delivery.including(position.epoch)
-        self._standing.load(position)
-
-
-def _repeated(dataset: Dataset) -> tuple[Rows, Delivery]:
-    """Return rows that repeat themselves, for verbs that count positions of all epochs."""
-    if dataset.delivery.epochs == 1:
-        return dataset.tree, dataset.delivery
-    rows = RepeatedRows(dataset.tree, dataset.delivery.epochs)
-    return rows, replace(dataset.delivery, epochs=1)
+        self.standing.load(position)

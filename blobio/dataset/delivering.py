@@ -113,9 +113,6 @@ class Progress:
         self._cut = delivery.cut(num_rows)
         self._consumer = consumer
         self._start = start
-        self._epoch = start.epoch
-        self._begin = start.batches
-        self._done = 0
         self._finished = False
         self.partial: Position | None = None
         if delivery.epochs is None and self._count(delivery.deal(self._cut.total)) == 0:
@@ -124,6 +121,12 @@ class Progress:
                 f"{delivery.world}: there are {self._cut.total} batches"
             )
             raise InvalidConfig(message)
+        self._enter(start.epoch, start.batches)
+
+    def _enter(self, epoch: int, begin: int) -> None:
+        self._epoch, self._done = epoch, 0
+        self._deal = self._delivery.deal(self._cut.total, begin)
+        self._have = self._count(self._deal)
 
     def spans(self) -> Iterator[Span]:
         """Yield the positions of each batch to come."""
@@ -137,16 +140,24 @@ class Progress:
             for batch in deal.batches(*who):
                 yield Span(*self._cut.span(batch), epoch)
 
-    def advance(self) -> None:
-        """Count one batch more."""
-        while self._done == self._count(self._deal()):
-            self._epoch, self._begin, self._done = self._epoch + 1, 0, 0
-        self._done += 1
+    def advance(self, batches: int = 1) -> None:
+        """Count some batches more.
+
+        Raises:
+            ValueError: There are not as many.
+        """
+        while self._have is not None and self._done + batches > self._have:
+            if not self._delivery.includes(self._epoch + 1):
+                message = f"{batches} batches more than there are"
+                raise ValueError(message)
+            batches -= self._have - self._done
+            self._enter(self._epoch + 1, 0)
+        self._done += batches
 
     def finish(self) -> None:
         """Know that no batch comes any more."""
         while self._delivery.includes(self._epoch + 1):
-            self._epoch, self._begin, self._done = self._epoch + 1, 0, 0
+            self._enter(self._epoch + 1, 0)
         self._finished = True
 
     def position(self) -> Position:
@@ -156,10 +167,7 @@ class Progress:
         if self._finished:
             return Position(self._epoch, self._cut.total or 0)
         done = self._done * self._consumer.workers
-        return Position(self._epoch, self._deal().delivered(done))
-
-    def _deal(self) -> Deal:
-        return self._delivery.deal(self._cut.total, self._begin)
+        return Position(self._epoch, self._deal.delivered(done))
 
     def _count(self, deal: Deal) -> int | None:
         consumer = self._consumer

@@ -344,6 +344,11 @@ class RepeatedRows:
         return gather_reader(self, keep)
 
 
+def repeated(rows: Rows, times: int | None) -> Rows:
+    """Return rows that repeat themselves: for verbs that count the positions of all epochs."""
+    return rows if times == 1 else RepeatedRows(rows, times)
+
+
 def wrapped(part: int, span: Span, num_rows: int) -> Iterator[Piece]:
     """Yield a span of rows that start anew after their last one, in the order of the next epoch."""
     position = span.start

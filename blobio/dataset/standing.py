@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import final
 
-from blobio.dataset.delivering import Delivery, Progress
+from blobio.dataset.delivering import Consumer, Delivery, Progress
 from blobio.dataset.shuffling import ShuffledRows
 from blobio.dataset.state import Position, State, StateDict, StateMismatch, shortened
 from blobio.dataset.stored import StoredRows
@@ -20,32 +20,47 @@ class Standing:
     """Where the next iteration of some rows starts, and how far the one that started last is.
 
     A loaded position is used once: by the iteration that starts next.
+
+    Attributes:
+        loaded: That position, until then.
     """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._loaded: Position | None = None
+        self.loaded: Position | None = None
         self._progress: Progress | None = None
 
     def start(self, delivery: Delivery) -> Position:
         """Return where the next iteration starts."""
-        return Position(delivery.first_epoch) if self._loaded is None else self._loaded
+        return Position(delivery.first_epoch) if self.loaded is None else self.loaded
 
     def begin(self, progress: Progress) -> None:
         """Know that an iteration started: its progress is the dataset's from now on."""
-        self._loaded, self._progress = None, progress
+        self.loaded, self._progress = None, progress
 
     def position(self, delivery: Delivery) -> Position:
         """Return how far the iteration is that started last, or where the next one starts."""
         return self.start(delivery) if self._progress is None else self._progress.position()
 
+    def after(self, delivered: int, delivery: Delivery) -> Position:
+        """Return how far a rank is that delivered so many batches from where the next one starts.
+
+        Raises:
+            ValueError: There are not as many.
+        """
+        start = self.start(delivery)
+        delivery = delivery.including(start.epoch)
+        progress = Progress(delivery, self._rows.num_rows, start, Consumer())
+        progress.advance(delivered)
+        return progress.position()
+
     def load(self, position: Position | None) -> None:
         """Start the next iteration at a position; None for the first of its epoch."""
-        self._loaded, self._progress = position, None
+        self.loaded, self._progress = position, None
 
     def keep_if(self, delivery: Delivery) -> None:
         """Forget a loaded position whose epoch is not delivered."""
-        loaded = self._loaded
+        loaded = self.loaded
         self.load(loaded if loaded is not None and delivery.includes(loaded.epoch) else None)
 
     def parse(self, found: Mapping[str, object], delivery: Delivery) -> Position:
