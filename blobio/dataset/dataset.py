@@ -67,7 +67,7 @@ class Dataset:
         """Take all rows of a source, in their order. Nothing is read."""
         self.tree: Rows = StoredRows(source)
         self.delivery: Delivery = Delivery()
-        self.standing = Standing(self.tree)
+        self.standing: Standing = Standing(self.tree)
 
     def _with(self, rows: Rows | None = None, delivery: Delivery | None = None) -> Dataset:
         made = object.__new__(Dataset)

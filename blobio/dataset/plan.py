@@ -55,7 +55,7 @@ class NaturalOrder:
     """Rows as they are stored: block after block, row after row."""
 
     def __init__(self, block_rows: Sequence[int]) -> None:
-        self.starts = _starts(block_rows, range(len(block_rows)))
+        self.starts: array[int] = _starts(block_rows, range(len(block_rows)))
 
     @property
     def num_rows(self) -> int:
@@ -107,8 +107,8 @@ class ShuffledOrder:
             message = f"a window has at least one row, not {window_rows}"
             raise ValueError(message)
         shuffled = Permutation(len(block_rows), derive_key(seed, epoch, "blocks"))
-        self.blocks = array("q", map(shuffled, range(len(block_rows))))
-        self.starts = _starts(block_rows, self.blocks)
+        self.blocks: array[int] = array("q", map(shuffled, range(len(block_rows))))
+        self.starts: array[int] = _starts(block_rows, self.blocks)
         self._seed, self._epoch = seed, epoch
         self._windows = array("q", self._cut(window_rows))
         self._window_starts = array("q", (self.starts[at] for at in self._windows))

@@ -53,7 +53,7 @@ class TorchIterator(Iterator[object]):
 
 
 @final
-class TorchDataset(IterableDataset):  # type: ignore[misc]  # untyped without torch
+class TorchDataset(IterableDataset[object]):  # type: ignore[misc]  # untyped without torch
     """Batches of a dataset for a `DataLoader(…, batch_size=None)` of any number of workers.
 
     `set_epoch` and `load_state_dict` hold for the iteration that the loader starts next, in workers
