@@ -127,10 +127,7 @@ class Dataset:
         return BatchIterator(self.standing, self.tree, self.delivery, consumer)
 
     def batches(self, batch_rows: int) -> BatchIterator:
-        """Iterate over batches of another number of rows than `batch` said.
-
-        The state of the dataset follows it like any iteration.
-        """
+        """Iterate over batches of so many rows, whatever `batch` said; states count these."""
         delivery = self.batch(batch_rows).delivery
         return BatchIterator(self.standing, self.tree, delivery, Consumer())
 
@@ -141,9 +138,11 @@ class Dataset:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give its batches to any program that speaks Arrow's C stream: polars, duckdb, pandas.
 
-        Batches have 65,536 rows, unless `batch` asked for more.
+        Batches have 65,536 rows, unless `batch` asked for more or a state was loaded.
         """
-        batches = self.batches(max(self.delivery.batch_rows, _STREAM_ROWS))
+        resumed = self.standing.loaded is not None  # which counts batches of one size
+        rows = 0 if resumed else _STREAM_ROWS
+        batches = self.batches(max(self.delivery.batch_rows, rows))
         reader = pa.RecordBatchReader.from_batches(self.schema, batches)
         return reader.__arrow_c_stream__(requested_schema)
 
@@ -381,18 +380,18 @@ class Dataset:
         """
         standing, delivery = self.standing, self.delivery
         if delivered is None:
-            return standing.format(standing.position(delivery), delivery)
+            return standing.state(delivery)
         return standing.format(standing.after(delivered, delivery), delivery)
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Start the next iteration where a state says, without reading what comes before.
 
         Verbs make datasets that start at their beginning: load into the last one. The state must
-        be of the same rows in the same order, cut the same way; ranks and workers may be others.
+        be of the same rows in the same order; ranks and workers may be others. An iteration over
+        batches of another size raises when it starts.
 
         Raises:
             StateMismatch: It is of another dataset: the message tells each difference.
         """
-        position = self.standing.parse(state, self.delivery)
+        position = self.standing.load(state, self.delivery)
         self.delivery = self.delivery.including(position.epoch)
-        self.standing.load(position)

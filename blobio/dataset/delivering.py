@@ -103,13 +103,14 @@ class Progress:
     """The batches of a consumer from a position on, and a count of those it has delivered.
 
     Attributes:
+        delivery: How batches are cut and dealt.
         partial: Where the consumer stands inside a batch, None between two of them.
     """
 
     def __init__(
         self, delivery: Delivery, num_rows: int | None, start: Position, consumer: Consumer
     ) -> None:
-        self._delivery = delivery
+        self.delivery = delivery
         self._cut = delivery.cut(num_rows)
         self._consumer = consumer
         self._start = start
@@ -125,12 +126,12 @@ class Progress:
 
     def _enter(self, epoch: int, begin: int) -> None:
         self._epoch, self._done = epoch, 0
-        self._deal = self._delivery.deal(self._cut.total, begin)
+        self._deal = self.delivery.deal(self._cut.total, begin)
         self._have = self._count(self._deal)
 
     def spans(self) -> Iterator[Span]:
         """Yield the positions of each batch to come."""
-        delivery, begin = self._delivery, self._start.batches
+        delivery, begin = self.delivery, self._start.batches
         for epoch in itertools.count(self._start.epoch):
             if not delivery.includes(epoch):
                 return
@@ -147,7 +148,7 @@ class Progress:
             ValueError: There are not as many.
         """
         while self._have is not None and self._done + batches > self._have:
-            if not self._delivery.includes(self._epoch + 1):
+            if not self.delivery.includes(self._epoch + 1):
                 message = f"{batches} batches more than there are"
                 raise ValueError(message)
             batches -= self._have - self._done
@@ -156,7 +157,7 @@ class Progress:
 
     def finish(self) -> None:
         """Know that no batch comes any more."""
-        while self._delivery.includes(self._epoch + 1):
+        while self.delivery.includes(self._epoch + 1):
             self._enter(self._epoch + 1, 0)
         self._finished = True
 
@@ -171,4 +172,4 @@ class Progress:
 
     def _count(self, deal: Deal) -> int | None:
         consumer = self._consumer
-        return deal.count(self._delivery.rank, consumer.worker, consumer.workers)
+        return deal.count(self.delivery.rank, consumer.worker, consumer.workers)

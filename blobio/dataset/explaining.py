@@ -13,10 +13,10 @@ from blobio.dataset.manifest import Manifest
 from blobio.dataset.parity import Deal
 from blobio.dataset.shuffling import ShuffledRows
 from blobio.dataset.standing import walk
-from blobio.dataset.stored import StoredRows
+from blobio.dataset.stored import Pinned, StoredRows
 from blobio.dataset.tree import Rows
 
-__all__ = ["Explanation", "Pinned", "Requesting", "Requests", "explain"]
+__all__ = ["Explanation", "Requesting", "Requests", "explain"]
 
 
 @final
@@ -41,16 +41,6 @@ class Requesting(Protocol):
 
     def requests(self) -> Requests:
         """Return what reading all blocks once sends."""
-        ...
-
-
-@runtime_checkable
-class Pinned(Protocol):
-    """A source that reads the shards of a manifest."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Its shards, and where their blocks are."""
         ...
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import pyarrow as pa
 
@@ -21,6 +21,10 @@ from blobio.dataset.vectors import permute
 from blobio.errors import InvalidConfig
 
 __all__ = ["ShuffledRows", "shuffled"]
+
+_RUN: Final = 1 << 14
+"""Rows whose places are computed together: a call of a kernel costs more than what it does to a
+batch. 8 bytes each."""
 
 _Unit: TypeAlias = tuple[int, int]  # an epoch, and the number of a window in it
 
@@ -83,7 +87,7 @@ class ShuffledRows:
 
     def reader(self, keep: int) -> Reader:
         """Return a reader that keeps `keep` windows."""
-        return KeptReader(_Windows(self), keep)
+        return KeptReader(_Windows(self, keep), keep)
 
 
 def shuffled(rows: Rows, seed: int, window_bytes: int) -> ShuffledRows:
@@ -96,17 +100,22 @@ def shuffled(rows: Rows, seed: int, window_bytes: int) -> ShuffledRows:
 
 @final
 class _Windows:
-    def __init__(self, shuffled: ShuffledRows) -> None:
+    def __init__(self, shuffled: ShuffledRows, keep: int) -> None:
         self._schema = shuffled.schema
         self._reader = shuffled.rows.reader(1)
         self._blocks = NaturalOrder(shuffled.rows.block_rows).starts
         # Two epochs meet where one ends: the reader is ahead in the second.
         self._order: Callable[[int], ShuffledOrder] = functools.lru_cache(2)(shuffled.epoch_order)
-        self._window = functools.lru_cache(8)(self._make_window)
+        self._window = functools.lru_cache(keep + 8)(self._make_window)
+        self._run = functools.lru_cache(keep + 1)(self._make_run)
 
     def _make_window(self, unit: _Unit) -> Window:
         epoch, number = unit
         return self._order(epoch).window(number)
+
+    def _make_run(self, unit: _Unit, size: int, start: int) -> pa.Array:
+        rows = Permutation(size, self._window(unit).rows.key)
+        return permute(rows, start, min(size, start + _RUN))
 
     @property
     def schema(self) -> pa.Schema:
@@ -137,11 +146,14 @@ class _Windows:
         return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
     def pick(self, loaded: pa.RecordBatch, part: Part[_Unit]) -> pa.RecordBatch:
-        rows, start, stop = self._window(part.unit).rows, part.start, part.stop
-        if loaded.num_rows != rows.size:
-            start = share(start, rows.size, loaded.num_rows)
-            stop = share(stop, rows.size, loaded.num_rows)
-            rows = Permutation(loaded.num_rows, rows.key)
+        size, start, stop = loaded.num_rows, part.start, part.stop
+        positions = self._window(part.unit).rows.size
+        if size != positions:
+            start, stop = share(start, positions, size), share(stop, positions, size)
         if start == stop:
             return loaded.slice(0, 0)
-        return loaded.take(permute(rows, start, stop))
+        runs = [
+            self._run(part.unit, size, first).slice(max(0, start - first), stop - max(first, start))
+            for first in range(start - start % _RUN, stop, _RUN)
+        ]
+        return loaded.take(runs[0] if len(runs) == 1 else pa.concat_arrays(runs))

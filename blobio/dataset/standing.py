@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -28,19 +29,32 @@ class Standing:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.loaded: Position | None = None
+        self._loaded_rows = 0
         self._progress: Progress | None = None
 
     def start(self, delivery: Delivery) -> Position:
-        """Return where the next iteration starts."""
-        return Position(delivery.first_epoch) if self.loaded is None else self.loaded
+        """Return where the next iteration starts, if it delivers batches like this.
+
+        Raises:
+            StateMismatch: A position was loaded that counts batches of another size.
+        """
+        if self.loaded is None:
+            return Position(delivery.first_epoch)
+        counted = replace(delivery, batch_rows=self._loaded_rows)
+        self._state(self.loaded, counted).check(self._state(self.loaded, delivery))
+        return self.loaded
 
     def begin(self, progress: Progress) -> None:
         """Know that an iteration started: its progress is the dataset's from now on."""
         self.loaded, self._progress = None, progress
 
-    def position(self, delivery: Delivery) -> Position:
+    def state(self, delivery: Delivery) -> StateDict:
         """Return how far the iteration is that started last, or where the next one starts."""
-        return self.start(delivery) if self._progress is None else self._progress.position()
+        if self._progress is not None:
+            return self.format(self._progress.position(), self._progress.delivery)
+        if self.loaded is not None:
+            return self.format(self.loaded, replace(delivery, batch_rows=self._loaded_rows))
+        return self.format(Position(delivery.first_epoch), delivery)
 
     def after(self, delivered: int, delivery: Delivery) -> Position:
         """Return how far a rank is that delivered so many batches from where the next one starts.
@@ -54,14 +68,22 @@ class Standing:
         progress.advance(delivered)
         return progress.position()
 
-    def load(self, position: Position | None) -> None:
-        """Start the next iteration at a position; None for the first of its epoch."""
-        self.loaded, self._progress = position, None
+    def load(self, found: Mapping[str, object], delivery: Delivery) -> Position:
+        """Start the next iteration where a state says, which may count batches of any size.
+
+        Raises:
+            StateMismatch: See `parse`.
+        """
+        rows = State.from_dict(found).batch_rows
+        self.loaded, self._loaded_rows = self.parse(found, replace(delivery, batch_rows=rows)), rows
+        self._progress = None
+        return self.loaded
 
     def keep_if(self, delivery: Delivery) -> None:
-        """Forget a loaded position whose epoch is not delivered."""
-        loaded = self.loaded
-        self.load(loaded if loaded is not None and delivery.includes(loaded.epoch) else None)
+        """Forget how far an iteration is, and a loaded position if its epoch is not delivered."""
+        self._progress = None
+        if self.loaded is not None and not delivery.includes(self.loaded.epoch):
+            self.loaded = None
 
     def parse(self, found: Mapping[str, object], delivery: Delivery) -> Position:
         """Return the position in a state.

@@ -6,9 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, final, runtime_checkable
 
 from blobio.dataset.keeping import KeptReader, Part
+from blobio.dataset.manifest import Manifest
 from blobio.dataset.plan import NaturalOrder
 from blobio.dataset.source import RowRange, Source
 from blobio.dataset.tree import Reader, Rows, Span, guess_row_bytes, share
@@ -17,7 +18,10 @@ from blobio.errors import InvalidConfig
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Filtering", "Projecting", "Sized", "SlicedRows", "StoredRows", "sliced"]
+_EXPANSION: Final = 3.0
+"""Bytes in memory for each one stored, where nobody knows better: Parquet with zstd has 2 to 4."""
+
+__all__ = ["Filtering", "Pinned", "Projecting", "Sized", "SlicedRows", "StoredRows", "sliced"]
 
 
 @runtime_checkable
@@ -37,6 +41,16 @@ class Sized(Protocol):
     @property
     def row_bytes(self) -> float:
         """Bytes of a decoded row, about. It must not change while the fingerprint stays."""
+        ...
+
+
+@runtime_checkable
+class Pinned(Protocol):
+    """A source that reads the shards of a manifest."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its shards, and where their blocks are."""
         ...
 
 
@@ -71,12 +85,22 @@ class StoredRows:
         """Those of the source."""
         return self.source.block_rows
 
-    @property
+    @cached_property
     def row_bytes(self) -> float:
-        """What the source tells, else a guess from the types."""
+        """What the source tells, else a guess: from types, and from what is stored.
+
+        Text may be of any length, and no type tells. Better a window too small than one that does
+        not fit into memory: columns that are not read count as well.
+        """
         if isinstance(self.source, Sized):
             return self.source.row_bytes
-        return guess_row_bytes(self.source.schema)
+        guess = guess_row_bytes(self.source.schema)
+        if not isinstance(self.source, Pinned):
+            return guess
+        shards = self.source.manifest.shards
+        stored = sum(block.stop - block.start for shard in shards for block in shard.blocks)
+        rows = max(1, sum(shard.num_rows for shard in shards))
+        return max(guess, _EXPANSION * stored / rows)
 
     @property
     def holes(self) -> bool:

@@ -125,6 +125,7 @@ class TorchDataset(IterableDataset[object]):  # type: ignore[misc]  # untyped wi
         Raises:
             StateMismatch: It is of another dataset.
         """
+        self._dataset.standing.parse(state, self._dataset.delivery)  # of batches of this size too
         self._dataset.load_state_dict(state)
         self._current = None
         if get_worker_info() is not None:  # a loader restores each worker by itself

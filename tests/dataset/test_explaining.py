@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class PinnedSource(MemorySource):
     """Knows where its blocks are, and what they cost."""
 
-    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Sequence[pa.RecordBatch], *, size: int = 80) -> None:
         super().__init__(batches)
-        blocks = tuple(Block(b.num_rows, 100 * i, 100 * i + 80) for i, b in enumerate(batches))
+        blocks = tuple(Block(b.num_rows, size * i, size * i + size) for i, b in enumerate(batches))
         shard = Shard(url="s3://bucket/a", size=1000, version=None, format="arrow", blocks=blocks)
         self.manifest = Manifest(schema=self.schema, shards=(shard,))
 
@@ -62,6 +62,13 @@ def test_what_the_source_tells_is_told() -> None:
         "batches: 13\n"
         "reads: each block 1.00 times, over all ranks and workers"
     )
+
+
+def test_window_is_chosen_by_what_is_stored_where_that_is_more() -> None:
+    small, large = (PinnedSource(numbers([30, 30, 40]), size=size) for size in (80, 800_000))
+
+    assert Dataset(small).tree.row_bytes == dataset([1]).tree.row_bytes
+    assert Dataset(large).tree.row_bytes == 3 * 3 * 800_000 / 100
 
 
 def test_what_the_source_does_not_tell_is_none() -> None:

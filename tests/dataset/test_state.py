@@ -208,6 +208,39 @@ def test_iterator_made_before_the_state_was_loaded_starts_there() -> None:
     assert lists(iterator) == whole[2:]
 
 
+def test_state_of_batches_of_another_size_is_that_of_its_iteration() -> None:
+    ds = make("shuffled", 8)
+    whole = lists(ds.batches(5))
+    seen = lists(itertools.islice(ds.batches(5), 3))
+    state = ds.state_dict()
+
+    again = make("shuffled", 8)
+    again.load_state_dict(state)
+
+    assert (state["batch_rows"], state["batches"]) == (5, 3)
+    assert again.state_dict() == state
+    assert seen + lists(again.batches(5)) == whole
+
+
+def test_state_is_refused_by_an_iteration_of_other_batches() -> None:
+    ds = make("shuffled", 8)
+    ds.load_state_dict({**ds.state_dict(), "batches": 2, "batch_rows": 5})
+
+    with pytest.raises(StateMismatch, match="batch_rows was 5 and is 8"):
+        next(iter(ds))
+    with pytest.raises(StateMismatch, match="batch_rows was 5 and is 8"):
+        ds.batches(8).load_state_dict(ds.state_dict())
+
+
+def test_arrow_stream_goes_on_from_a_state() -> None:
+    ds = make("shuffled", 8)
+    ds.load_state_dict({**ds.state_dict(), "batches": 2})
+
+    found = pa.RecordBatchReader.from_stream(ds).read_all()
+
+    assert found.column("n").to_pylist() == [n for b in lists(make("shuffled", 8))[2:] for n in b]
+
+
 def test_iterator_loads_a_state_itself() -> None:
     iterator, whole = iter(make("repeated")), lists(make("repeated"))
     lists(itertools.islice(iterator, 3))
@@ -258,7 +291,6 @@ def test_copy_in_another_process_resumes_too() -> None:
         (dataset([50]).shuffle(seed=1, window_bytes=1), "order was .*rows.* and is .*1 rows"),
         (dataset([50]), "seed was 1 and is None; order was"),
         (dataset([50]).shuffle(seed=1).take(3), "order was .*0:3"),
-        (dataset([50]).shuffle(seed=1).batch(7), "batch_rows was 1024 and is 7"),
         (dataset([50]).shuffle(seed=1).stripe(2), "lanes was 1 and is 2"),
         (dataset([50]).shuffle(seed=1).batch(1024, drop_last=True), "drop_last was False and"),
     ],
