@@ -13,7 +13,7 @@ from blobio.dataset.state import Position, State, StateDict, StateMismatch, shor
 from blobio.dataset.stored import StoredRows
 from blobio.dataset.tree import Rows
 
-__all__ = ["Standing", "walk"]
+__all__ = ["Standing", "fingerprint_of", "walk"]
 
 
 @final
@@ -108,11 +108,9 @@ class Standing:
     @cached_property
     def _identity(self) -> tuple[str, str, int | None]:
         """Fingerprint, order and seed: found once, as a state may be taken after each batch."""
-        rows = list(walk(self._rows))
-        prints = [found.source.fingerprint for found in rows if isinstance(found, StoredRows)]
-        seeds = [found.seed for found in rows if isinstance(found, ShuffledRows)]
+        seeds = [found.seed for found in walk(self._rows) if isinstance(found, ShuffledRows)]
         seed = seeds[0] if seeds else None
-        return shortened(" ".join(prints)), shortened(self._rows.order), seed
+        return fingerprint_of(self._rows), shortened(self._rows.order), seed
 
     def _state(self, position: Position, delivery: Delivery) -> State:
         fingerprint, order, seed = self._identity
@@ -127,6 +125,12 @@ class Standing:
             batches=position.batches,
             rows=position.rows,
         )
+
+
+def fingerprint_of(rows: Rows) -> str:
+    """Return the fingerprint of the source, or a digest of those of several."""
+    leaves = [found for found in walk(rows) if isinstance(found, StoredRows)]
+    return shortened(" ".join(leaf.source.fingerprint for leaf in leaves))
 
 
 def walk(rows: Rows) -> Iterator[Rows]:

@@ -12,6 +12,7 @@ from typing import Final, SupportsIndex, final, overload
 
 import pyarrow as pa
 
+from blobio.dataset.standing import fingerprint_of
 from blobio.dataset.transforms import empty_batch
 from blobio.dataset.tree import Reader, Rows, Span
 from blobio.errors import InvalidConfig
@@ -23,7 +24,9 @@ _KEPT_BLOCKS: Final = 4
 
 @final
 class RowView:
-    """Rows by position. Picklable; any number of threads may use it, one reads at a time.
+    """Rows by position: a sequence, torch's map-style dataset and Grain's data source.
+
+    Picklable; any number of threads may use it, one reads at a time.
 
     Blocks, or windows of a shuffle, that a call needs are read once for it, in their order; the
     last four stay in memory for the next calls.
@@ -59,7 +62,11 @@ class RowView:
         return self._num_rows
 
     def __repr__(self) -> str:
-        return f"RowView({self._rows.order}, {self._num_rows} rows, epoch {self._epoch})"
+        """Name all that decides which row is where: Grain compares it with that of a checkpoint."""
+        return (
+            f"RowView({fingerprint_of(self._rows)}, {self._rows.order}, {self._num_rows} rows, "
+            f"epoch {self._epoch})"
+        )
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> dict[str, object]: ...
@@ -86,6 +93,10 @@ class RowView:
         """
         rows: list[dict[str, object]] = self.take(indices).to_pylist()
         return rows
+
+    def _getitems(self, indices: Sequence[SupportsIndex]) -> list[dict[str, object]]:
+        # Grain's name for what torch calls __getitems__.
+        return self.__getitems__(indices)
 
     def take(self, indices: Sequence[SupportsIndex]) -> pa.RecordBatch:
         """Return the rows at positions, in this order.

@@ -21,7 +21,9 @@ from blobio.transport.observe import Event
 
 _NEEDS: Final = {
     "test_arrays.py": "zarr",
+    "test_arrow_streams.py": "polars",
     "test_datasets.py": "datasets",
+    "test_grain.py": "grain",
     "test_tables.py": "dask",
     "test_torch.py": "torch",
     "test_torch_datasets.py": "torchdata",

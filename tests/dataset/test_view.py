@@ -88,6 +88,7 @@ def test_view_pickles_and_tells_what_it_is() -> None:
 
     assert copy.take(range(15)).equals(view.take(range(15)))
     assert repr(copy) == repr(view)
+    assert "memory" in repr(view)
     assert "shuffle(3" in repr(view)
 
 
