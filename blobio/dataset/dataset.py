@@ -114,6 +114,9 @@ class Dataset:
             raise TypeError(message)
         return count * delivery.epochs
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.tree.order}, {self.num_rows} rows, {self.delivery})"
+
     def __bool__(self) -> bool:
         return True
 

@@ -19,7 +19,7 @@ from blobio.dataset.parity import Deal
 from blobio.dataset.permutation import Permutation, derive_key
 from blobio.dataset.source import RowRange
 
-__all__ = ["Cut", "NaturalOrder", "Order", "ShuffledOrder", "Window", "plan"]
+__all__ = ["Cut", "NaturalOrder", "Order", "ShuffledOrder", "Window", "block_order", "plan"]
 
 
 class Order(Protocol):
@@ -87,6 +87,11 @@ class Window:
     rows: Permutation
 
 
+def block_order(blocks: int, seed: int, epoch: int) -> Permutation:
+    """Return in which order an epoch reads so many blocks."""
+    return Permutation(blocks, derive_key(seed, epoch, "blocks"))
+
+
 @final
 class ShuffledOrder:
     """Rows shuffled on two levels: the blocks, and the rows of each window of blocks.
@@ -95,19 +100,33 @@ class ShuffledOrder:
     and at least one. So reading goes block by block, each read once an epoch, and what is mixed
     comes from blocks of anywhere in the dataset.
 
+    Args:
+        block_rows: Rows of each block.
+        seed: Which of all orders.
+        epoch: Which of the seed's.
+        window_rows: Rows of a window, at most.
+        blocks: What `block_order` makes of each block, from who computes many at once.
+
     Attributes:
         starts: The position of each block's first row among the shuffled blocks.
         blocks: The number of each block, shuffled.
     """
 
     def __init__(
-        self, block_rows: Sequence[int], *, seed: int, epoch: int, window_rows: int
+        self,
+        block_rows: Sequence[int],
+        *,
+        seed: int,
+        epoch: int,
+        window_rows: int,
+        blocks: Sequence[int] | None = None,
     ) -> None:
         if window_rows < 1:
             message = f"a window has at least one row, not {window_rows}"
             raise ValueError(message)
-        shuffled = Permutation(len(block_rows), derive_key(seed, epoch, "blocks"))
-        self.blocks: array[int] = array("q", map(shuffled, range(len(block_rows))))
+        if blocks is None:
+            blocks = [*map(block_order(len(block_rows), seed, epoch), range(len(block_rows)))]
+        self.blocks: array[int] = array("q", blocks)
         self.starts: array[int] = _starts(block_rows, self.blocks)
         self._seed, self._epoch = seed, epoch
         self._windows = array("q", self._cut(window_rows))

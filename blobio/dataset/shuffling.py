@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from blobio.dataset.keeping import KeptReader, Part
 from blobio.dataset.permutation import Permutation
-from blobio.dataset.plan import NaturalOrder, ShuffledOrder, Window
+from blobio.dataset.plan import NaturalOrder, ShuffledOrder, Window, block_order
 from blobio.dataset.tree import Reader, Rows, Span, even_blocks, share
 from blobio.dataset.vectors import permute
 from blobio.errors import InvalidConfig
@@ -81,8 +81,14 @@ class ShuffledRows:
 
     def epoch_order(self, epoch: int) -> ShuffledOrder:
         """Return the order of an epoch."""
+        block_rows = self.rows.block_rows
+        shuffled = block_order(len(block_rows), self.seed, epoch)
         return ShuffledOrder(
-            self.rows.block_rows, seed=self.seed, epoch=epoch, window_rows=self.window_rows
+            block_rows,
+            seed=self.seed,
+            epoch=epoch,
+            window_rows=self.window_rows,
+            blocks=permute(shuffled, 0, shuffled.size).to_pylist() if block_rows else (),
         )
 
     def reader(self, keep: int) -> Reader:

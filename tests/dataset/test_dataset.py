@@ -98,6 +98,13 @@ def test_batch_within_a_block_is_not_copied() -> None:
     assert batch.column(0).buffers()[1].address == blocks[0].column(0).buffers()[1].address
 
 
+def test_dataset_tells_what_it_is() -> None:
+    ds = dataset([5]).shuffle(seed=1).take(3).batch(2)
+
+    assert repr(ds).startswith("Dataset(rows.shuffle(1, ")
+    assert "[0:3], 3 rows, Delivery(batch_rows=2," in repr(ds)
+
+
 def test_describing_reads_nothing() -> None:
     source = MemorySource(numbers([10, 10]))
     ds = Dataset(source).shuffle(seed=1).shard(0, 2, remainder="drop").filter(pc.field("n") > 3)

@@ -110,6 +110,19 @@ def test_mixing_grows_with_the_window_to_the_best() -> None:
     assert "windows of 100 rows" in str(found[1])
 
 
+def test_mixing_is_as_told() -> None:
+    ds = dataset([20] * 50).batch(10)
+    ds = ds.shuffle(seed=1, window_bytes=int(ds.tree.row_bytes * 100))
+
+    apart = [
+        one // 20 != other // 20
+        for batch in ds
+        for one, other in itertools.combinations(batch.column("n").to_pylist(), 2)
+    ]
+
+    assert sum(apart) / len(apart) == pytest.approx(ds.explain().mixing, abs=0.02)
+
+
 def test_rows_without_end_are_explained_too() -> None:
     found = dataset([10]).repeat().take(5).concat(dataset([3])).explain()
     assert found.batches == 1

@@ -257,7 +257,7 @@ def test_iterator_loads_a_state_itself() -> None:
 def test_rows_resume_at_the_row() -> None:
     whole = [row["n"] for row in make("repeated").rows()]
 
-    for kill in range(0, len(whole), 3):
+    for kill in range(0, len(whole), 11):
         first = make("repeated")
         rows = first.rows()
         seen = [row["n"] for row in itertools.islice(rows, kill)]
