@@ -20,7 +20,8 @@ class BatchIterator(Iterator[pa.RecordBatch]):
     """Batches of a dataset, in order. For one thread at a time.
 
     It starts when its first batch is asked for: a state that the dataset or this iterator loads
-    before is where. `close()`, its end or its garbage collection stop what is read ahead.
+    before is where. `close()`, its end or its garbage collection stop what is read ahead. After an
+    error, the next call tries the same batch again.
     """
 
     def __init__(
@@ -35,7 +36,15 @@ class BatchIterator(Iterator[pa.RecordBatch]):
 
     def __next__(self) -> pa.RecordBatch:
         progress = self.progress
-        batch = next(self._stream, None)
+        try:
+            batch = next(self._stream, None)
+        except BaseException:
+            # The streams below are at their end now, and this is not: it starts again from here.
+            if not self._skip:
+                self._start = progress.position()
+            self.close()
+            self._progress = None
+            raise
         if batch is None:
             progress.finish()
             self.close()
@@ -52,7 +61,7 @@ class BatchIterator(Iterator[pa.RecordBatch]):
             start, rows, consumer = self._next_start(), self._rows, self._consumer
             delivery = self._delivery.including(start.epoch)
             self._progress = Progress(delivery, rows.num_rows, start, consumer)
-            self._skip = start.rows
+            self._start, self._skip = start, start.rows
             self._standing.begin(self._progress)
             reader = rows.reader(delivery.keep(consumer.workers))
             self._stream = reader.read(self._progress.spans())
@@ -101,7 +110,13 @@ class RowIterator(Iterator[dict[str, object]]):
         self._rows = self._generate()
 
     def __next__(self) -> dict[str, object]:
-        return next(self._rows)
+        try:
+            return next(self._rows)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._rows = self._generate()
+            raise
 
     def state_dict(self) -> StateDict:
         """Return the state after the rows delivered so far: see `Dataset.state_dict`."""

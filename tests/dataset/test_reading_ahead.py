@@ -46,10 +46,13 @@ class ThreadedSource(MemorySource):
 
 
 class FailingSource(MemorySource):
-    """Cannot read one block."""
+    """Cannot read one block, for some time."""
+
+    times = 1000
 
     def _load(self, found: RowRange) -> pa.RecordBatch:
-        if found.block == 3:
+        if found.block == 3 and self.times:
+            self.times -= 1
             message = "shard 3 is gone"
             raise FileNotFoundError(message)
         return super()._load(found)
@@ -113,6 +116,34 @@ def test_error_of_a_source_comes_where_its_rows_would() -> None:
     repaired = dataset([10] * 6).batch(4)
     repaired.load_state_dict(ds.state_dict())
     assert seen + flat(repaired) == list(range(60))
+
+
+def test_batch_after_an_error_is_tried_again() -> None:
+    source = FailingSource(numbers([10] * 6))
+    source.times = 2
+    ds = Dataset(source).batch(4)
+    iterator, seen = iter(ds), list[int]()
+
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="shard 3 is gone"):
+            for batch in iterator:
+                seen += flat([batch])
+        assert iterator.state_dict() == ds.state_dict() == {**ds.state_dict(), "batches": 7}
+
+    assert seen + flat(iterator) == list(range(60))
+
+
+def test_row_after_an_error_is_tried_again() -> None:
+    source = FailingSource(numbers([10] * 6))
+    ds = Dataset(source).batch(20)
+    ds.load_state_dict({**ds.state_dict(), "batches": 1, "rows": 7})
+    rows = ds.rows()
+    with pytest.raises(FileNotFoundError, match="shard 3 is gone"):
+        next(rows)
+
+    source.times = 0
+
+    assert [row["n"] for row in rows] == list(range(27, 60))
 
 
 def test_error_of_a_function_comes_where_its_batch_would() -> None:
