@@ -33,17 +33,18 @@ class BatchIterator(Iterator[pa.RecordBatch]):
         self._skip = 0
         self._stream: Iterator[pa.RecordBatch] = iter(())
         self._progress: Progress | None = None
+        self._closed = False
 
     def __next__(self) -> pa.RecordBatch:
+        if self._closed:
+            raise StopIteration
         progress = self.progress
         try:
             batch = next(self._stream, None)
         except BaseException:
             # The streams below are at their end now, and this is not: it starts again from here.
-            if not self._skip:
-                self._start = progress.position()
-            self.close()
-            self._progress = None
+            self._stop()
+            self._start, self._progress = progress.position(), None
             raise
         if batch is None:
             progress.finish()
@@ -51,7 +52,7 @@ class BatchIterator(Iterator[pa.RecordBatch]):
             raise StopIteration
         progress.advance()
         if self._skip:
-            batch, self._skip = batch.slice(self._skip), 0
+            batch, self._skip, progress.partial = batch.slice(self._skip), 0, None
         return batch
 
     @property
@@ -62,6 +63,7 @@ class BatchIterator(Iterator[pa.RecordBatch]):
             delivery = self._delivery.including(start.epoch)
             self._progress = Progress(delivery, rows.num_rows, start, consumer)
             self._start, self._skip = start, start.rows
+            self._progress.partial = start if start.rows else None
             self._standing.begin(self._progress)
             reader = rows.reader(delivery.keep(consumer.workers))
             self._stream = reader.read(self._progress.spans())
@@ -88,11 +90,15 @@ class BatchIterator(Iterator[pa.RecordBatch]):
             StateMismatch: It is of another dataset; nothing changed.
         """
         position = self._standing.parse(state, self._delivery)
-        self.close()
-        self._start, self._progress = position, None
+        self._stop()
+        self._start, self._progress, self._closed = position, None, False
 
     def close(self) -> None:
         """Stop reading. Idempotent; no batch comes any more, unless a state is loaded."""
+        self._stop()
+        self._closed = True
+
+    def _stop(self) -> None:
         stream, self._stream = self._stream, iter(())
         if isinstance(stream, Generator):
             stream.close()

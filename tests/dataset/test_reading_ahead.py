@@ -140,6 +140,7 @@ def test_row_after_an_error_is_tried_again() -> None:
     rows = ds.rows()
     with pytest.raises(FileNotFoundError, match="shard 3 is gone"):
         next(rows)
+    assert (ds.state_dict()["batches"], ds.state_dict()["rows"]) == (1, 7)
 
     source.times = 0
 

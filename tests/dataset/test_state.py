@@ -254,6 +254,22 @@ def test_iterator_loads_a_state_itself() -> None:
     assert list(iterator) == []
 
 
+def test_closing_is_not_coming_to_the_end() -> None:
+    ds, whole = make("shuffled"), lists(make("shuffled"))
+    iterator = iter(ds)
+    seen = lists(itertools.islice(iterator, 3))
+
+    iterator.close()
+
+    assert list(iterator) == []
+    assert ds.state_dict()["batches"] == 3
+    unused = iter(ds)
+    unused.close()
+    assert list(unused) == []
+    iterator.load_state_dict(iterator.state_dict())
+    assert seen + lists(iterator) == whole
+
+
 def test_rows_resume_at_the_row() -> None:
     whole = [row["n"] for row in make("repeated").rows()]
 
