@@ -21,10 +21,13 @@ from blobio.transport.observe import Event
 
 _NEEDS: Final = {
     "test_arrays.py": "zarr",
+    "test_arrow_streams.py": "polars",
     "test_datasets.py": "datasets",
     "test_hub.py": "datasets",
+    "test_grain.py": "grain",
     "test_tables.py": "dask",
     "test_torch.py": "torch",
+    "test_torch_datasets.py": "torchdata",
 }
 collect_ignore = [file for file, name in _NEEDS.items() if importlib.util.find_spec(name) is None]
 
