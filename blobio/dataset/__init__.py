@@ -9,11 +9,11 @@ from blobio.dataset.explaining import Explanation
 from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.joining import join_manifests
-from blobio.dataset.loading import find_manifest, split_of
+from blobio.dataset.loading import find_manifest, load_dataset, open_dataset, split_of
 from blobio.dataset.manifest import Block, Manifest, Shard, Split
 from blobio.dataset.manifestfields import ManifestError
 from blobio.dataset.memory import set_memory_bytes
-from blobio.dataset.opening import field, open_dataset, open_source
+from blobio.dataset.opening import field, open_source
 from blobio.dataset.registry import Card, Registry
 from blobio.dataset.source import RowRange, Source
 from blobio.dataset.state import StateDict, StateMismatch
@@ -51,6 +51,7 @@ __all__ = [
     "find_manifest",
     "freeze",
     "join_manifests",
+    "load_dataset",
     "load_manifest",
     "open_dataset",
     "open_source",

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, final
 
 from blobio.dataset.blobs import Blobs
+from blobio.dataset.dataset import Dataset
 from blobio.dataset.manifest import Manifest, Shard, Split
 from blobio.dataset.manifestjson import dump_manifest, parse_manifest
+from blobio.dataset.stored import manifest_of
 from blobio.errors import BlobError, NotFound, VersionMismatch
 from blobio.url import BlobUrl, PathLike
 from blobio.values import BlobMeta, CreateOnly, Overwrite
@@ -90,10 +92,10 @@ def read_document(blobs: Blobs, url: BlobUrl, cache: Cache | None) -> bytes:
 
 
 def freeze(
-    dataset: Manifest | HasManifest,
+    dataset: Dataset | Manifest | HasManifest,
     url: PathLike,
     *,
-    license: str | None = None,  # noqa: A002 - the word that everybody has for it
+    license: str | None = None,
     tags: tuple[str, ...] | None = None,
     description: str | None = None,
     splits: Mapping[str, Split] | None = None,
@@ -103,7 +105,7 @@ def freeze(
     """Pin a dataset: store which shards it has, in which versions, and where their rows are.
 
     Args:
-        dataset: A manifest, or anything with one.
+        dataset: As it was opened; or a manifest, or anything with one.
         url: Where; see `save_manifest`.
         license: As an SPDX identifier or words; None keeps what the dataset says.
         tags: Words to find it by; None keeps what the dataset says.
@@ -117,9 +119,13 @@ def freeze(
 
     Raises:
         ValueError: A split is not a range of the shards.
+        InvalidConfig: Something was made of the dataset since it was opened.
         AlreadyExists, Unsupported, InvalidUrl: See `save_manifest`.
     """
-    manifest = dataset if isinstance(dataset, Manifest) else dataset.manifest
+    if isinstance(dataset, Dataset):
+        manifest = manifest_of(dataset.tree)
+    else:
+        manifest = dataset if isinstance(dataset, Manifest) else dataset.manifest
     count = len(manifest.shards)
     for name, split in (splits or {}).items():
         if not 0 <= split.start <= split.stop <= count:

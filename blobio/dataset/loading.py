@@ -1,25 +1,36 @@
-"""From the name of a dataset to its manifest: a registry, a manifest's URL, or the Hub.
+"""From the name of a dataset to its manifest, and to its rows: by URL, a registry, or the Hub.
 
 `RESOLVERS` is the one place where kinds of names are told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
+from blobio.blocking.binding import Binding
+from blobio.dataset import hub
+from blobio.dataset.dataset import Dataset
 from blobio.dataset.freezing import load_manifest
-from blobio.dataset.manifest import Manifest
+from blobio.dataset.manifest import Manifest, Split
+from blobio.dataset.opening import AnyFormat, Urls, index_shards
+from blobio.dataset.reading import ShardSource
 from blobio.dataset.registry import Registry
 from blobio.errors import NotFound, Unsupported
 from blobio.url import PathLike, fspath
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from blobio.config import Config
     from blobio.dataset.cache import Cache
+    from blobio.dataset.errors import OnError
 
-__all__ = ["Wanted", "find_manifest", "split_of"]
+__all__ = ["Wanted", "find_manifest", "load_dataset", "open_dataset", "split_of"]
+
+_MANIFEST: Final = "manifest.json"
 
 
 @final
@@ -29,6 +40,8 @@ class Wanted:
 
     Attributes:
         name: As the user gave it: `org/name`, `hf://...`, or the URL of a manifest.
+        split: The split that is wanted, None for all; resolvers may leave the others out.
+        subset: The table of a dataset at the Hub, or None.
         revision: The version in a registry, or the revision at the Hub; None for the latest.
         registry: A prefix in any store, or None.
         cache: Where manifests are kept, or None.
@@ -36,26 +49,123 @@ class Wanted:
     """
 
     name: str
+    split: str | None
+    subset: str | None
     revision: str | None
     registry: str | None
     cache: Cache | None
     config: Config | None
 
 
+def open_dataset(
+    urls: Urls | Manifest,
+    *,
+    format: AnyFormat = "auto",
+    columns: Sequence[str] | None = None,
+    filter: pc.Expression | None = None,
+    split: str | None = None,
+    schema: pa.Schema | None = None,
+    on_error: OnError = "raise",
+    config: Config | None = None,
+) -> Dataset:
+    """Open a dataset where it is: shards of any store, or a manifest that names them.
+
+    Requests: of shards as `open_source`; of a manifest 1 GET, however many shards there are.
+
+    Args:
+        urls: What `open_source` takes; or one name that ends in `manifest.json`, or a `Manifest`.
+        format: Of shards, as in `open_source`.
+        columns: As in `open_source`.
+        filter: As in `open_source`.
+        split: Only the shards of this split, which a manifest tells.
+        schema: Of shards, as in `open_source`.
+        on_error: As in `open_source`.
+        config: All settings; None for `Config.from_env()`.
+
+    Raises:
+        NotFound: There is no such file, manifest or split.
+        ManifestError: The manifest is damaged.
+        BadShard, InvalidConfig: As `open_source`.
+    """
+    binding = Binding(config)
+    if isinstance(urls, Manifest):
+        manifest = urls
+    elif isinstance(urls, str) and urls.endswith(_MANIFEST) and format == "auto":
+        manifest = load_manifest(urls, config=config)
+    else:
+        manifest = index_shards(urls, format=format, schema=schema, binding=binding)
+    if split is not None:
+        manifest = split_of(manifest, split)
+    return Dataset(
+        ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
+    )
+
+
+def load_dataset(
+    name: str,
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    columns: Sequence[str] | None = None,
+    filter: pc.Expression | None = None,
+    registry: PathLike | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "raise",
+    config: Config | None = None,
+) -> Dataset:
+    """Open a dataset by its name, at one version; nothing but its index is fetched.
+
+    Requests: those of `find_manifest`.
+
+    Args:
+        name: As in `find_manifest`.
+        split: As in `find_manifest`; None for all splits, one after the other.
+        subset: As in `find_manifest`.
+        revision: As in `find_manifest`.
+        columns: As in `open_source`.
+        filter: As in `open_source`.
+        registry: As in `find_manifest`.
+        cache: Where manifests are kept, and found offline, see `load_manifest`.
+        on_error: As in `open_source`.
+        config: All settings; None for `Config.from_env()`.
+
+    Raises:
+        NotFound, ManifestError, BadShard, BlobError: As `find_manifest`.
+        InvalidConfig: A column is unknown, or the filter does not fit.
+    """
+    manifest = find_manifest(
+        name,
+        split=split,
+        subset=subset,
+        revision=revision,
+        registry=registry,
+        cache=cache,
+        config=config,
+    )
+    return open_dataset(manifest, columns=columns, filter=filter, on_error=on_error, config=config)
+
+
 def find_manifest(
     name: str,
     *,
     split: str | None = None,
+    subset: str | None = None,
     revision: str | None = None,
     registry: PathLike | None = None,
     cache: Cache | None = None,
     config: Config | None = None,
 ) -> Manifest:
-    """Return the manifest of a dataset by its name; 1 or 2 GETs from a registry.
+    """Return the manifest of a dataset by its name.
+
+    Requests: 1 or 2 GETs to a registry; to the Hub those of `hub.splits`, and 1 GET a shard.
 
     Args:
-        name: `NAME` or `ORG/NAME` in a registry; or the URL of a manifest, which ends in `.json`.
+        name: `NAME` or `ORG/NAME` in a registry; the URL of a manifest, which ends in `.json`; or
+            `hf://datasets/ORG/NAME`, and without a registry `ORG/NAME`, at the Hub.
         split: Only the shards of this split.
+        subset: One of the tables of a dataset at the Hub; None for the default one, or the only
+            one. Elsewhere there are none.
         revision: The version; None for the latest.
         registry: Where to look; None for `Config.dataset.registry` (`BLOBIO_REGISTRY`). Without
             one, a name means the Hub.
@@ -65,15 +175,19 @@ def find_manifest(
     Raises:
         NotFound: There is no such dataset, version or split.
         ManifestError: Its manifest is damaged.
-        Unsupported: The name means a place that this version of blobio cannot look at.
+        Unauthenticated, PermissionDenied, BadCard, Unsupported: As `hub.splits`.
+        BadShard: A file at the Hub is not what it should be.
     """
     if registry is None:
         from blobio.config import Config as Settings
 
         registry = (config or Settings.from_env()).dataset.registry
-    wanted = Wanted(name, revision, _text(registry), cache, config)
+    wanted = Wanted(name, split, subset, revision, _text(registry), cache, config)
     for applies, resolve in RESOLVERS:
         if applies(wanted):
+            if subset is not None and resolve is not _from_hub:
+                message = f"{name} has no subsets: those are of datasets at the Hugging Face Hub"
+                raise NotFound(message, operation="open")
             manifest = resolve(wanted)
             return manifest if split is None else split_of(manifest, split, name)
     raise AssertionError
@@ -119,11 +233,26 @@ def _from_registry(wanted: Wanted) -> Manifest:
 
 
 def _from_hub(wanted: Wanted) -> Manifest:
-    message = (
-        f"{wanted.name} means the Hugging Face Hub, which is not read by name yet: pass registry= "
-        "or set BLOBIO_REGISTRY, or give the URL of a manifest"
+    found = hub.splits(
+        wanted.name, subset=wanted.subset, revision=wanted.revision, config=wanted.config
     )
-    raise Unsupported(message, operation="open")
+    chosen = {name: found[name] for name in found if wanted.split in (None, name)}
+    if not chosen:
+        message = f"{wanted.name} has no split {wanted.split!r}: its splits are {', '.join(found)}"
+        raise NotFound(message, operation="open")
+    urls = [_literal(file.url) for split in chosen.values() for file in split.files]
+    manifest = index_shards(urls, binding=Binding(wanted.config))
+    splits: dict[str, Split] = {}
+    start = 0
+    for name, split in chosen.items():
+        splits[name] = Split(start, start + len(split.files))
+        start += len(split.files)
+    return replace(manifest, splits=splits)
+
+
+def _literal(url: str) -> str:
+    """Return a pattern that matches this file alone."""
+    return "".join(f"[{letter}]" if letter in "*?[{" else letter for letter in url)
 
 
 RESOLVERS: Final[tuple[tuple[Callable[[Wanted], bool], Callable[[Wanted], Manifest]], ...]] = (

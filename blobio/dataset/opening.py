@@ -22,7 +22,7 @@ from blobio.url import PathLike, fspath
 if TYPE_CHECKING:
     from blobio.config import Config
 
-__all__ = ["AnyFormat", "Urls", "field", "index_shards", "open_dataset", "open_source"]
+__all__ = ["AnyFormat", "Urls", "field", "index_shards", "open_source"]
 
 Urls: TypeAlias = "PathLike | Iterable[PathLike]"
 AnyFormat: TypeAlias = 'Literal["auto"] | Format'
@@ -67,28 +67,6 @@ def open_source(
     binding = Binding(config)
     manifest = index_shards(urls, format=format, schema=schema, binding=binding)
     return ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
-
-
-def open_dataset(
-    urls: Urls,
-    *,
-    format: AnyFormat = "auto",
-    columns: Sequence[str] | None = None,
-    filter: pc.Expression | None = None,
-    schema: pa.Schema | None = None,
-    on_error: OnError = "raise",
-    config: Config | None = None,
-) -> ShardSource:
-    """Open a dataset; see `open_source`."""
-    return open_source(
-        urls,
-        format=format,
-        columns=columns,
-        filter=filter,
-        schema=schema,
-        on_error=on_error,
-        config=config,
-    )
 
 
 def index_shards(

@@ -108,7 +108,7 @@ class Registry:
         dataset: Manifest | HasManifest,
         *,
         version: str,
-        license: str | None = None,  # noqa: A002 - the word that everybody has for it
+        license: str | None = None,
         tags: Sequence[str] | None = None,
         description: str | None = None,
     ) -> Card:

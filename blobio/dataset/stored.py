@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 _EXPANSION: Final = 3.0
 """Bytes in memory for each one stored, where nobody knows better: Parquet with zstd has 2 to 4."""
 
-__all__ = ["Filtering", "Pinned", "Projecting", "Sized", "SlicedRows", "StoredRows", "sliced"]
+__all__ = [
+    "Filtering",
+    "Pinned",
+    "Projecting",
+    "Sized",
+    "SlicedRows",
+    "StoredRows",
+    "manifest_of",
+    "sliced",
+]
 
 
 @runtime_checkable
@@ -120,6 +129,18 @@ class StoredRows:
     def reader(self, keep: int) -> Reader:
         """Return a reader that keeps `keep` blocks."""
         return KeptReader(_Blocks(self.source), keep)
+
+
+def manifest_of(rows: Rows) -> Manifest:
+    """Return the manifest of rows that are what is stored, and nothing else.
+
+    Raises:
+        InvalidConfig: They are in another order, changed, or of no shards.
+    """
+    if isinstance(rows, StoredRows) and isinstance(rows.source, Pinned):
+        return rows.source.manifest
+    message = "only a dataset as it was opened has a manifest: freeze it before anything else"
+    raise InvalidConfig(message, operation="freeze")
 
 
 @final

@@ -126,7 +126,7 @@ class ShardWriter:
         url_prefix: PathLike,
         schema: pa.Schema,
         *,
-        format: Literal["parquet", "arrow"] = "parquet",  # noqa: A002 - what `open_dataset` says
+        format: Literal["parquet", "arrow"] = "parquet",
         split: str = "train",
         num_rows: int | None = None,
         shard_bytes: int = DEFAULT_SHARD_BYTES,
@@ -135,7 +135,7 @@ class ShardWriter:
         row_group_rows: int | None = None,
         compression: Compression = _AUTO,
         content_defined_chunking: bool | None = None,
-        license: str | None = None,  # noqa: A002 - the word that everybody has for it
+        license: str | None = None,
         tags: Sequence[str] = (),
         description: str = "",
         resume: bool = False,
