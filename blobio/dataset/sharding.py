@@ -70,7 +70,7 @@ class Shards:
         encoding: Encoding,
         written: Sequence[Written],
     ) -> None:
-        self.written = list(written)
+        self.written: list[Written] = list(written)
         self._blobs = blobs
         self._progress = progress
         self._schema = schema

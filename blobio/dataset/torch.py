@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,14 @@ from blobio.dataset.iterating import BatchIterator
 from blobio.dataset.parity import Remainder
 from blobio.dataset.state import Position, StateDict
 from blobio.errors import InvalidConfig
+
+if TYPE_CHECKING:
+
+    class _Base:
+        """What `IterableDataset` is to a type checker, which may have no torch."""
+
+else:
+    _Base = IterableDataset[object]
 
 __all__ = ["TorchDataset", "TorchIterator", "placed", "tensors"]
 
@@ -53,7 +61,7 @@ class TorchIterator(Iterator[object]):
 
 
 @final
-class TorchDataset(IterableDataset[object]):  # type: ignore[misc]  # untyped without torch
+class TorchDataset(_Base):
     """Batches of a dataset for a `DataLoader(…, batch_size=None)` of any number of workers.
 
     `set_epoch` and `load_state_dict` hold for the iteration that the loader starts next, in workers
