@@ -7,7 +7,7 @@ import hashlib
 import os
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -54,8 +54,8 @@ def list_size(index: int) -> int:
     return 434_234 + index
 
 
-def prepare(directory: str, scale: Scale) -> Checksums:
-    """Write the objects below `directory`, as files that are served at their keys."""
+def prepare(directory: str, scale: Scale, more: Mapping[str, bytes]) -> Checksums:
+    """Write the objects below `directory`, and `more` by key, as files served at their keys."""
     root = os.path.join(directory, BUCKET)
     os.makedirs(os.path.join(root, "small"))
     found = Checksums()
@@ -67,6 +67,9 @@ def prepare(directory: str, scale: Scale) -> Checksums:
         os.makedirs(os.path.join(root, "large"))
     for index in range(scale.large_count):
         _write(found, root, f"large/{index}.bin", blocks(scale.large_bytes, MIB))
+    for key, body in more.items():
+        os.makedirs(os.path.dirname(os.path.join(root, key)), exist_ok=True)
+        _write(found, root, key, iter([body]))
     return found
 
 

@@ -13,7 +13,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, final
 from urllib.parse import urlsplit
@@ -107,7 +107,13 @@ class Servers:
 
 @contextlib.contextmanager
 def serve(
-    store: str, scale: Scale, *, use_nginx: bool, keep: bool, checksums: bool = True
+    store: str,
+    scale: Scale,
+    *,
+    use_nginx: bool,
+    keep: bool,
+    checksums: bool = True,
+    more: Mapping[str, bytes] = {},
 ) -> Iterator[Servers]:
     """Make the objects and serve them until the block ends.
 
@@ -117,6 +123,7 @@ def serve(
         use_nginx: Let nginx serve the reads, if it is installed.
         keep: Keep what is uploaded, so that it can be read back.
         checksums: Tell the checksum of an object, as the store does.
+        more: Other objects, by key.
     """
     # Azure's clients ask for ranges by a header that nginx does not know.
     program = nginx.find() if use_nginx and store in nginx.STORES else None
@@ -127,7 +134,7 @@ def serve(
         directory, state = os.path.join(top, "data"), os.path.join(top, "state")
         os.mkdir(directory)
         os.mkdir(state)
-        sums = data.prepare(directory, scale)
+        sums = data.prepare(directory, scale, more)
         if not checksums:
             sums = data.Checksums()
         certificate, ca_file = os.path.join(top, "server.pem"), os.path.join(top, "ca.pem")

@@ -107,15 +107,19 @@ class AsyncReader:
         offset = self._position - self._block_start
         return self._block[offset : offset + limit] if offset >= 0 else b""
 
-    async def fill(self) -> bool:
-        """Fetch the block at the position unless it is here; False at the end of the blob."""
+    async def fill(self, wanted: int = 0) -> bool:
+        """Fetch the block at the position unless it is here; False at the end of the blob.
+
+        Args:
+            wanted: Bytes that will be needed from there on, as far as the caller knows.
+        """
         self._check_open()
         offset = self._position - self._block_start
         if 0 <= offset < len(self._block):
             return True
         if self._position >= self.size:
             return False
-        block = await self._checked(lambda: self._window.block(self._position))
+        block = await self._checked(lambda: self._window.block(self._position, wanted))
         self._block, self._block_start = block, self._position
         return bool(block)
 
@@ -134,7 +138,7 @@ class AsyncReader:
                     stop = self._position + left
                     here = await self._checked(partial(self._reader.read, self._position, stop))
                 elif not here:
-                    await self.fill()
+                    await self.fill(left)
                     continue
                 pieces.append(here)
                 self._position += len(here)

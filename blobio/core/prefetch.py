@@ -2,7 +2,8 @@
 
 A first block is small, so that a look at a header or a footer costs little; each further block
 that follows on the one before is larger, up to the buffer size, and more of them are fetched ahead,
-up to `window`. A jump drops what was fetched ahead and starts small again.
+up to `window`. A jump drops what was fetched ahead and starts small again, but with all that is
+wanted there: one read at random is one request.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ class SequentialWindow:
         self._streak = 0
         self._next_bytes = min(block_bytes, _FIRST_BYTES)
 
-    async def block(self, start: int) -> bytes:
+    async def block(self, start: int, wanted: int = 0) -> bytes:
         """Return some bytes from `start` on, `b""` only at the end of the blob.
+
+        Args:
+            start: Where the block begins.
+            wanted: Bytes that will be needed from there on, as far as the caller knows.
 
         Raises:
             BlobError: What the read of these bytes met; a later call may succeed.
@@ -63,7 +68,7 @@ class SequentialWindow:
             self._next_bytes = min(self._block_bytes, _JUMP_BYTES)
         if not self._ahead or self._ahead[0].start != start:
             await self.aclose()
-            self._launch(start, self._next_bytes)
+            self._launch(start, max(self._next_bytes, min(wanted, self._block_bytes)))
         current = self._ahead.popleft()
         if self._reader.size is not None:
             while len(self._ahead) < min(self._streak, self._window - 1):

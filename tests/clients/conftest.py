@@ -22,6 +22,7 @@ from blobio.transport.observe import Event
 _NEEDS: Final = {
     "test_arrays.py": "zarr",
     "test_arrow_streams.py": "polars",
+    "test_beside.py": "s3fs",
     "test_datasets.py": "datasets",
     "test_hub.py": "datasets",
     "test_grain.py": "grain",

@@ -242,9 +242,7 @@ def test_registry_of_the_environment_is_used(
     assert find_manifest("set") == _manifest()
 
 
-def test_name_without_a_registry_means_the_hub(memory: Place) -> None:
-    with pytest.raises(Unsupported, match="Hugging Face Hub"):
-        find_manifest("org/set", config=memory.config)
+def test_manifest_has_no_revisions(memory: Place) -> None:
     with pytest.raises(Unsupported, match="has no revisions"):
         find_manifest(memory.at("m.json"), revision="1", config=memory.config)
 

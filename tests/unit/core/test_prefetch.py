@@ -135,6 +135,23 @@ async def test_after_a_jump_blocks_start_small_again() -> None:
     await window.aclose()
 
 
+async def test_what_is_wanted_after_a_jump_is_one_request_up_to_a_block() -> None:
+    data = bytes(8 * MIB)
+    bent = await spoiled(lambda result: result, data)
+    window = window_of(bent, len(data), block=2 * MIB)
+
+    await window.block(0, 5 * MIB)
+    await window.block(4 * MIB, 700 * KIB)
+    await window.block(3 * MIB, 100)
+
+    assert [get.range for get in bent.gets] == [
+        Span(0, 2 * MIB),
+        Span(4 * MIB, 4 * MIB + 700 * KIB),
+        Span(3 * MIB, 3 * MIB + 256 * KIB),
+    ]
+    await window.aclose()
+
+
 async def test_a_failure_ahead_surfaces_at_its_own_block() -> None:
     fault = Fault("get", NotFound("gone"), skip=3)
     window = window_of(await stored(Flaky(fault)), 1000)

@@ -1,0 +1,1 @@
+"""File systems of fsspec beside one another, each under the same programs: see `__main__`."""
