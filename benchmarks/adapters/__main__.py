@@ -22,7 +22,7 @@ from typing import Final
 
 from benchmarks import machine
 from benchmarks.adapters.counter import Counter, counted
-from benchmarks.adapters.filesystems import FILESYSTEMS, of_store
+from benchmarks.adapters.filesystems import FILESYSTEMS
 from benchmarks.adapters.jobs import JOBS, prepared
 from benchmarks.meter import Reading, measure
 from benchmarks.peers.base import Place
@@ -30,7 +30,6 @@ from benchmarks.runner import serve
 from benchmarks.scale import MIB, Scale
 
 _SCALE: Final = Scale(big_bytes=MIB, small_count=1000)
-_STORES: Final = ("s3", "gcs", "azure")
 
 
 def _arguments() -> argparse.Namespace:
@@ -39,7 +38,6 @@ def _arguments() -> argparse.Namespace:
         description="Measure blobio's fsspec file systems beside others on one server.",
     )
     parser.add_argument("--repeat", type=int, default=5, help="rounds that count (default: 5)")
-    parser.add_argument("--store", action="append", choices=_STORES, help="repeatable")
     parser.add_argument("--job", action="append", choices=JOBS, help="repeatable")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--client", metavar="JSON", help=argparse.SUPPRESS)
@@ -75,39 +73,39 @@ def _measure(files: str, job: str, place: Place, counter: Counter) -> tuple[Read
     return Reading(**json.loads(ran.stdout.splitlines()[-1])), counter.requests - before
 
 
-def _rows(store: str, wanted: argparse.Namespace) -> Iterator[str]:
+def _rows(wanted: argparse.Namespace) -> Iterator[str]:
     order = random.Random(wanted.seed)  # noqa: S311 - an order, no secret
     found: dict[tuple[str, str], list[tuple[Reading, int]]] = {}
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(
-            serve(store, _SCALE, use_nginx=False, keep=False, more=prepared())
+            serve("s3", _SCALE, use_nginx=False, keep=False, more=prepared())
         )
         counter = stack.enter_context(counted(servers.others["http"]))
         url = f"http://127.0.0.1:{counter.port}"
-        place = Place(store=store, endpoint_url=url, ca_file=servers.ca_file)
+        place = Place(store="s3", endpoint_url=url, ca_file=servers.ca_file)
         for number in range(wanted.repeat + 1):
             for job in wanted.job or JOBS:
-                names = of_store(store)
+                names = tuple(FILESYSTEMS)
                 for files in order.sample(names, len(names)):
                     reading, requests = _measure(files, job, place, counter)
                     print(
-                        f"{number}/{wanted.repeat} {store} {job} {files}: CPU "
+                        f"{number}/{wanted.repeat} {job} {files}: CPU "
                         f"{reading.cpu_s:.2f} s, {requests} requests",
                         file=sys.stderr,
                         flush=True,
                     )
                     found.setdefault((job, files), []).append((reading, requests))
     for job in wanted.job or JOBS:
-        for files in of_store(store):
-            yield _row(store, job, files, found[job, files][1:])
+        for files in FILESYSTEMS:
+            yield _row(job, files, found[job, files][1:])
 
 
-def _row(store: str, job: str, files: str, found: list[tuple[Reading, int]]) -> str:
+def _row(job: str, files: str, found: list[tuple[Reading, int]]) -> str:
     cpu = sorted(reading.cpu_s for reading, _ in found)
     wall = sorted(reading.wall_s for reading, _ in found)
     requests = statistics.median(count for _, count in found)
     return (
-        f"| {store} | {JOBS[job].title} | {files} | {statistics.median(cpu):.2f} "
+        f"| {JOBS[job].title} | {files} | {statistics.median(cpu):.2f} "
         f"({cpu[0]:.2f}-{cpu[-1]:.2f}) | {statistics.median(wall):.2f} | {requests:.0f} |"
     )
 
@@ -118,11 +116,10 @@ def main() -> None:
     if wanted.client:
         _be_client(wanted.client)
     print(machine.describe([], "the raw server of benchmarks/server"))
-    print("\n| Store | Job | File system | CPU s | Wall s | Requests |")
-    print("| --- | --- | --- | ---: | ---: | ---: |", flush=True)
-    for store in wanted.store or _STORES:
-        for row in _rows(store, wanted):
-            print(row, flush=True)
+    print("\n| Job | File system | CPU s | Wall s | Requests |")
+    print("| --- | --- | ---: | ---: | ---: |", flush=True)
+    for row in _rows(wanted):
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

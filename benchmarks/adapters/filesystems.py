@@ -6,23 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.peers.base import ACCESS_KEY, ACCOUNT_KEY, REGION, SECRET_KEY, Place
-from benchmarks.scale import ACCOUNT
+from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Place
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["FILESYSTEMS", "of_store"]
+__all__ = ["FILESYSTEMS"]
 
 
 def _blobio(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
-    from blobio.fsspec import AzureFileSystem, GcsFileSystem, S3FileSystem
+    from blobio.fsspec import S3FileSystem
 
     options: dict[str, Any] = {"asynchronous": asynchronous, "skip_instance_cache": True}
-    if place.store == "gcs":
-        return GcsFileSystem(endpoint_url=place.endpoint_url, anonymous=True, **options)
-    if place.store == "azure":
-        return AzureFileSystem(connection_string=place.connection_string, **options)
     options |= {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": REGION}
     return S3FileSystem(endpoint_url=place.endpoint_url, **options)
 
@@ -38,16 +33,6 @@ def _obstore(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
             "timeout": "10 minutes",
         },
     }
-    if place.store == "gcs":
-        return FsspecStore("gs", base_url=place.endpoint_url, bearer_token="none", **options)
-    if place.store == "azure":
-        return FsspecStore(
-            "az",
-            endpoint=place.account_url,
-            account_name=ACCOUNT,
-            account_key=ACCOUNT_KEY,
-            **options,
-        )
     return FsspecStore(
         "s3",
         endpoint=place.endpoint_url,
@@ -72,39 +57,9 @@ def _s3fs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
     )
 
 
-def _gcsfs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
-    from gcsfs import GCSFileSystem
-
-    return GCSFileSystem(
-        endpoint_url=place.endpoint_url,
-        token="anon",
-        asynchronous=asynchronous,
-        skip_instance_cache=True,
-    )
-
-
-def _adlfs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
-    from adlfs import AzureBlobFileSystem
-
-    return AzureBlobFileSystem(
-        connection_string=place.connection_string,
-        asynchronous=asynchronous,
-        skip_instance_cache=True,
-    )
-
-
 FILESYSTEMS: Final[Mapping[str, Callable[..., AbstractFileSystem]]] = {
     "blobio": _blobio,
     "obstore": _obstore,
     "s3fs": _s3fs,
-    "gcsfs": _gcsfs,
-    "adlfs": _adlfs,
 }
 """By name: makes one for a place, for coroutines if it is `asynchronous`."""
-
-_OWN: Final = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
-
-
-def of_store(store: str) -> tuple[str, ...]:
-    """Return the names of those that serve a store."""
-    return ("blobio", _OWN[store], "obstore")
