@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections import deque
@@ -29,6 +30,8 @@ from blobio.core.flow import settle
 from blobio.usage import Usage
 
 __all__ = ["Crew", "Deal"]
+
+_logger: Final = logging.getLogger("blobio.cli")
 
 T = TypeVar("T")
 
@@ -91,10 +94,16 @@ class Crew:
         return enough or (self._is_demanded and items > 0)
 
     async def begin(self) -> list[_Hand[T]]:
-        """Begin the processes."""
-        hands: list[_Hand[T]] = [_Hand() for _ in range(self._count)]
-        for hand in hands:
-            await hand.begin(self._order)
+        """Begin the processes; fewer, or none, if the system has no room for more."""
+        hands: list[_Hand[T]] = []
+        for _ in range(self._count):
+            hand: _Hand[T] = _Hand()
+            try:
+                await hand.begin(self._order)
+            except OSError as error:
+                _logger.warning("the work is shared by fewer processes: %s", error)
+                break
+            hands.append(hand)
         return hands
 
     @property
@@ -222,6 +231,8 @@ class Deal(Generic[T]):
         self._memory: asyncio.Task[None] | None = None
         self._moved: dict[str, Callable[[int], None]] = {}
         self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._has_begun = False
 
     async def own(self, items: AsyncIterable[T]) -> AsyncGenerator[T, None]:
         """Yield the items that this process is to do; end when the others have done theirs.
@@ -234,7 +245,7 @@ class Deal(Generic[T]):
             while True:
                 self._changed.clear()
                 self._raise_failure()
-                if not self._hands and self._crew.is_worth(len(self._waiting), self._waiting_size):
+                if self._is_time_to_begin:
                     await self._begin()
                 self._give()
                 if self._waiting and self._has_place(self._waiting[0]):
@@ -263,8 +274,8 @@ class Deal(Generic[T]):
         try:
             async for item in items:
                 while len(self._waiting) >= _AHEAD_ITEMS:
-                    await self._changed.wait()
-                    await asyncio.sleep(0)  # let what waits for the same look first
+                    self._taken.clear()
+                    await self._taken.wait()
                 self._waiting.append(item)
                 self._waiting_size += self._trade.size_of(item)
                 self._changed.set()
@@ -274,6 +285,7 @@ class Deal(Generic[T]):
     def _take(self) -> T:
         item = self._waiting.popleft()
         self._waiting_size -= self._trade.size_of(item)
+        self._taken.set()
         return item
 
     def _has_place(self, item: T) -> bool:
@@ -282,10 +294,17 @@ class Deal(Generic[T]):
             return True
         return self._own_size + self._trade.size_of(item) <= _HAND_BYTES * 2
 
+    @property
+    def _is_time_to_begin(self) -> bool:
+        pays = self._crew.is_worth(len(self._waiting), self._waiting_size)
+        return pays and not self._has_begun
+
     async def _begin(self) -> None:
+        self._has_begun = True
         self._hands = await self._crew.begin()
         self._listening = [asyncio.ensure_future(self._listen(hand)) for hand in self._hands]
-        self._memory = asyncio.ensure_future(self._share_memory())
+        if self._hands:
+            self._memory = asyncio.ensure_future(self._share_memory())
 
     async def _share_memory(self) -> None:
         """Keep from the transfers of this process what the others may hold."""
@@ -324,6 +343,7 @@ class Deal(Generic[T]):
     async def _listen(self, hand: _Hand[T]) -> None:
         while (report := await hand.report()) is not None:
             self._heed(hand, report)
+            self._give()  # at once: this process may be waiting for its own items
             self._changed.set()
             if report.is_last:
                 return

@@ -145,6 +145,20 @@ def test_few_items_begin_no_process(run: Run, root: str, monkeypatch: pytest.Mon
 
 
 @local_only
+def test_processes_that_cannot_begin_are_done_without(
+    run: Run, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_files(Path("d"))
+    monkeypatch.setattr(sys, "executable", "/no such program")
+
+    ran = run("cp", "-r", "--processes", "3", "d/", root)
+
+    assert ran.code == 0
+    assert ran.err.count("fewer processes") == 1
+    assert files_below(Path(root)) == files
+
+
+@local_only
 def test_enough_items_begin_processes(run: Run, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     files = make_files(Path("d"))
     began = []
