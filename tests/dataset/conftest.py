@@ -34,6 +34,7 @@ class Place:
         context: blobio's own view of the store, uncounted.
         root: The directory, as a URL or path.
         events: One for each request.
+        server: Its server, if it has one.
     """
 
     store: str
@@ -41,14 +42,21 @@ class Place:
     context: Context
     root: str
     events: list[Event] = field(default_factory=list)
+    server: Any = None
 
     def at(self, name: str) -> str:
+        """Return the path of a name in the directory."""
         return f"{self.root}/{name}"
 
     def put(self, name: str, data: bytes) -> str:
         """Store bytes; return where."""
         self.context.write_bytes(self.at(name), data)
         return self.at(name)
+
+    def names(self) -> list[str]:
+        """Return the names of all blobs below the directory."""
+        found = self.context.glob(f"{self.root}/**")
+        return sorted(path[len(self.root) + 1 :] for path in found if not self.context.isdir(path))
 
     def methods(self) -> list[str]:
         """Return the HTTP methods sent since the last call, oldest first."""
@@ -61,11 +69,11 @@ Make = Callable[[str], Place]
 
 
 @pytest.fixture(scope="session")
-def urls(request: pytest.FixtureRequest) -> Callable[[str], tuple[Config, str]]:
+def urls(request: pytest.FixtureRequest) -> Callable[[str], tuple[Config, str, Any]]:
     """Return the settings and the URL of a bucket of a store; servers start once."""
-    known: dict[str, tuple[Config, str]] = {}
+    known: dict[str, tuple[Config, str, Any]] = {}
 
-    def find(store: str) -> tuple[Config, str]:
+    def find(store: str) -> tuple[Config, str, Any]:
         if store not in known:
             server: Any = request.getfixturevalue(store)
             if isinstance(server, AzureServer):
@@ -74,7 +82,7 @@ def urls(request: pytest.FixtureRequest) -> Callable[[str], tuple[Config, str]]:
             else:
                 server.make_bucket(BUCKET)
                 url = f"gs://{BUCKET}" if store == "gcs" else f"s3://{BUCKET}"
-            known[store] = (server.config(), url)
+            known[store] = (server.config(), url, server)
         return known[store]
 
     return find
@@ -82,21 +90,22 @@ def urls(request: pytest.FixtureRequest) -> Callable[[str], tuple[Config, str]]:
 
 @pytest.fixture
 def make_place(
-    urls: Callable[[str], tuple[Config, str]], tmp_path_factory: pytest.TempPathFactory
+    urls: Callable[[str], tuple[Config, str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Make]:
     contexts: list[Context] = []
 
     def make(store: str) -> Place:
         events: list[Event] = []
+        server: Any = None
         if store == "local":
             config, root = Config(), str(tmp_path_factory.mktemp(BUCKET))
         elif store == "memory":
             config, root = Config(), f"memory://{BUCKET}/{next(_numbers)}"
         else:
-            found, url = urls(store)
+            found, url, server = urls(store)
             config, root = replace(found, on_event=events.append), f"{url}/{next(_numbers)}"
         contexts.append(Context(replace(config, on_event=None)))
-        return Place(store, config, contexts[-1], root, events)
+        return Place(store, config, contexts[-1], root, events, server)
 
     yield make
     for context in contexts:

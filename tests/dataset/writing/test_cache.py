@@ -20,7 +20,7 @@ from blobio.dataset.cachefiles import CacheFiles, Partial
 from blobio.dataset.cacheledger import opened_ledger
 from blobio.dataset.cachelocks import _kind_of, exclusive
 from blobio.dataset.cachemeta import Identity, Meta
-from tests.dataset.writing.conftest import Make, Place
+from tests.dataset.conftest import Make, Place
 
 
 def _bytes_below(directory: Path) -> int:

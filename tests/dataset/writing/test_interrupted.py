@@ -15,7 +15,8 @@ import pytest
 from blobio import Config, Context, PermissionDenied, WriteConfig
 from blobio.dataset import ShardWriter, discard_unfinished, load_manifest
 from blobio.testing.strict_s3 import StrictS3
-from tests.dataset.writing.conftest import SCHEMA, Make, Place, rows_of, table
+from tests.dataset.conftest import Make, Place
+from tests.dataset.writing.conftest import SCHEMA, rows_of, table
 
 _MIB = 1 << 20
 _numbers = itertools.count(1)
@@ -28,7 +29,8 @@ def _config(strict: StrictS3) -> Config:
 def _place(strict: StrictS3) -> Place:
     bucket = f"interrupted-{next(_numbers)}"
     strict.make_bucket(bucket)
-    return Place(_config(strict), f"s3://{bucket}/set", Context(_config(strict)), server=strict)
+    config = _config(strict)
+    return Place("strict", config, Context(config), f"s3://{bucket}/set", server=strict)
 
 
 def _orphans(place: Place) -> int:

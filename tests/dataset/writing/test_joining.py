@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from blobio.dataset import Manifest, ShardWriter, Split, freeze, join_manifests, load_manifest
-from tests.dataset.writing.conftest import SCHEMA, Place, rows_of, table
+from tests.dataset.conftest import Place
+from tests.dataset.writing.conftest import SCHEMA, rows_of, table
 
 
 def _task(place: Place, number: int) -> Manifest:

@@ -27,7 +27,7 @@ from blobio.dataset import (
 from blobio.dataset.manifestjson import dump_manifest, parse_manifest
 from blobio.url import BlobUrl
 from blobio.values import Version
-from tests.dataset.writing.conftest import Place
+from tests.dataset.conftest import Place
 
 URL = BlobUrl.parse("s3://bucket/sets/one/manifest.json")
 SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())], metadata={"a": "b"})

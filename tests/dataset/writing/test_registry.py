@@ -25,7 +25,8 @@ from blobio.dataset import (
     split_of,
 )
 from blobio.values import Version
-from tests.dataset.writing.conftest import SCHEMA, Make, Place
+from tests.dataset.conftest import Make, Place
+from tests.dataset.writing.conftest import SCHEMA
 
 
 def _manifest(rows: int = 10, **fields: Any) -> Manifest:

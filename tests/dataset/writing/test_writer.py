@@ -21,7 +21,8 @@ from blobio.dataset import (
     verify,
 )
 from blobio.dataset.rowblocks import Sizes, shard_is_full
-from tests.dataset.writing.conftest import SCHEMA, Make, Place, rows_of, table
+from tests.dataset.conftest import Make, Place
+from tests.dataset.writing.conftest import SCHEMA, rows_of, table
 
 
 def _write(place: Place, rows: int, **options: object) -> Manifest:
