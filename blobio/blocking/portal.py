@@ -100,20 +100,35 @@ class Portal:
         finally:
             del outcome, tasks  # a frame that keeps its own exception alive is a cycle
 
-    def begin(self, coroutine: Coroutine[object, object, T]) -> Future[T]:
-        """Run `coroutine` on the loop without waiting; cancelling the future cancels it.
+    def begin(self, make: Callable[[], Coroutine[object, object, T]]) -> Future[T]:
+        """Run what `make` returns on the loop without waiting; cancelling the future cancels it.
+
+        The coroutine is made on the loop: if that ends before it comes to it, none is left behind
+        that was never awaited.
 
         Raises:
             RuntimeError: The portal has been shut down.
         """
-        import asyncio
-
+        outcome: Future[T] = self._outcome()
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            self._loop.call_soon_threadsafe(self._begin, make, outcome)
         except BaseException:
-            coroutine.close()
             self._let_daemon_wait()
             raise
+        return outcome
+
+    def _begin(self, make: Callable[[], Coroutine[object, object, T]], outcome: Future[T]) -> None:
+        if outcome.cancelled():
+            return
+        tasks: list[asyncio.Task[T]] = []
+        self._start(make(), outcome, tasks)
+
+        def pass_on(outcome: Future[T]) -> None:
+            if outcome.cancelled():
+                with contextlib.suppress(RuntimeError):  # the loop was closed just now
+                    self._loop.call_soon_threadsafe(self._cancel, tasks)
+
+        outcome.add_done_callback(pass_on)
 
     def wait(self, outcome: Future[T]) -> T:
         """Return what `begin` gave a future of, or raise what it raised; as `call` waits.
@@ -215,7 +230,10 @@ class Portal:
 
         def settle(task: asyncio.Task[T]) -> None:
             self._running.discard(task)
-            if task.cancelled():
+            if not outcome.set_running_or_notify_cancel():  # who began it gave it up
+                if not task.cancelled():
+                    task.exception()  # seen: nobody else will look
+            elif task.cancelled():
                 import concurrent.futures
 
                 outcome.set_exception(concurrent.futures.CancelledError())

@@ -144,7 +144,7 @@ class _Ahead(Generic[T]):
         if not self._memory.take(job.cost, force=not self._running):
             return False
         running = _Running[T](job.cost, self._memory)
-        running.outcome = self._portal.begin(self._run(job, running))
+        running.outcome = self._portal.begin(lambda: self._run(job, running))
         self._running.append(running)
         return True
 

@@ -9,7 +9,7 @@ import gc
 import signal
 import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import pytest
 
@@ -306,7 +306,7 @@ def test_what_was_begun_runs_without_being_waited_for() -> None:
     async def work() -> int:
         return 7
 
-    outcome = portal().begin(work())
+    outcome = portal().begin(work)
 
     assert portal().wait(outcome) == 7
 
@@ -316,7 +316,7 @@ def test_waiting_raises_what_was_raised() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        portal().wait(portal().begin(work()))
+        portal().wait(portal().begin(work))
 
 
 def test_nothing_is_begun_on_a_portal_that_was_shut_down() -> None:
@@ -327,7 +327,63 @@ def test_nothing_is_begun_on_a_portal_that_was_shut_down() -> None:
     shut.shutdown()
 
     with pytest.raises(RuntimeError):
-        shut.begin(work())
+        shut.begin(work)
+
+
+def test_what_the_loop_does_not_come_to_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coroutine that is made and dropped would be told of at exit."""
+    made: list[int] = []
+
+    async def work() -> None:
+        """Do nothing."""
+
+    def make() -> Coroutine[object, object, None]:
+        made.append(1)
+        return work()
+
+    ending = Portal()
+    monkeypatch.setattr(ending.loop, "call_soon_threadsafe", lambda *_call: None)
+    ending.begin(make)
+    monkeypatch.undo()
+    ending.shutdown()
+
+    assert made == []
+
+
+def test_cancelling_what_was_begun_cancels_the_work() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    outcome = portal().begin(work)
+    assert begun.wait(10)
+
+    assert outcome.cancel()
+    assert ended.wait(10)
+    with pytest.raises(concurrent.futures.CancelledError):
+        portal().wait(outcome)
+
+
+def test_what_was_cancelled_before_the_loop_came_to_it_is_never_made() -> None:
+    made: list[int] = []
+    go_on = threading.Event()
+
+    async def work() -> None:
+        made.append(1)
+
+    portal().loop.call_soon_threadsafe(go_on.wait, 10)
+    outcome = portal().begin(work)
+
+    assert outcome.cancel()
+    go_on.set()
+    portal().call(asyncio.sleep(0))
+
+    assert made == []
 
 
 def test_leaving_waits_for_the_clean_up() -> None:
@@ -346,7 +402,7 @@ def test_waiting_on_its_own_thread_is_refused() -> None:
         await asyncio.sleep(0)
 
     async def wait() -> None:
-        portal().wait(portal().begin(work()))
+        portal().wait(portal().begin(work))
 
     with pytest.raises(RuntimeError, match="own loop thread"):
         portal().call(wait())
