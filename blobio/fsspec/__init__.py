@@ -1,7 +1,7 @@
 """blobio where fsspec is spoken: pandas, pyarrow, zarr, dask, `datasets` and the rest.
 
 Installing blobio gives fsspec the protocols `blobios3`, `blobiogs`, `blobioaz`, `blobiohttps`,
-`blobiohttp`, `blobiomemory` and `blobiofile`, and takes nobody's place::
+`blobiohttp`, `blobiohf`, `blobiomemory` and `blobiofile`, and takes nobody's place::
 
     pandas.read_parquet("blobios3://bucket/table.parquet")
 
@@ -17,6 +17,7 @@ from blobio.fsspec.schemes import (
     GcsFileSystem,
     HttpFileSystem,
     HttpsFileSystem,
+    HubFileSystem,
     LocalFileSystem,
     MemoryFileSystem,
     S3FileSystem,
@@ -30,6 +31,7 @@ __all__ = [
     "GcsFileSystem",
     "HttpFileSystem",
     "HttpsFileSystem",
+    "HubFileSystem",
     "LocalFileSystem",
     "MemoryFileSystem",
     "S3FileSystem",

@@ -1,4 +1,4 @@
-"""fsspec's storage options as a `Config`: our names, and those of s3fs, gcsfs and adlfs. Pure."""
+"""fsspec's storage options as a `Config`: our names, and those other file systems have. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from blobio.config import (
     WriteConfig,
 )
 from blobio.errors import InvalidConfig
+from blobio.hubconfig import HubConfig
 
 __all__ = ["to_config"]
 
@@ -30,10 +31,18 @@ _SECTIONS: Final = {
     "s3": S3Config,
     "gcs": GcsConfig,
     "azure": AzureConfig,
+    "hub": HubConfig,
 }
 """Settings with fields of their own: given as such, or as a dictionary that JSON can carry."""
 
-_FLAT: Final = {"s3": "s3", "gs": "gcs", "az": "azure", "http": "http", "https": "http"}
+_FLAT: Final = {
+    "s3": "s3",
+    "gs": "gcs",
+    "az": "azure",
+    "http": "http",
+    "https": "http",
+    "hf": "hub",
+}
 """By scheme: the section whose fields may be given directly."""
 
 # What s3fs calls our fields (https://s3fs.readthedocs.io/en/latest/api.html, read 2026-11-27).
@@ -57,6 +66,11 @@ _ADLFS: Final = {
     "account_name": "account",
     "anon": "anonymous",
 }
+# What HfFileSystem calls our fields
+# (https://huggingface.co/docs/huggingface_hub/package_reference/hf_file_system, read 2026-11-28).
+_HUB: Final = {
+    "endpoint": "endpoint_url",
+}
 # Options that ask for what we do not have and nobody misses: a cache of listings, a choice of
 # read caches, sizes of pools.
 _IDLE: Final = frozenset(
@@ -75,6 +89,7 @@ _IDLE: Final = frozenset(
         "consistency",
         "block_size",
         "version_aware",
+        "expand_info",
     }
 )
 
@@ -85,7 +100,8 @@ def to_config(scheme: str, options: Options) -> Config:
     Args:
         scheme: What the file system serves.
         options: Fields of `Config`; fields of the scheme's own settings (of `S3Config` for `s3`);
-            a whole `Config` under `config`; and the names that s3fs, gcsfs and adlfs use.
+            a whole `Config` under `config`; and the names that s3fs, gcsfs, adlfs and
+            HfFileSystem use.
 
     Raises:
         InvalidConfig: An option is unknown, or its value is refused.
@@ -175,12 +191,30 @@ def _translate_adlfs(
             changes["azure"][ours] = given.pop(theirs)
 
 
+def _translate_hub(
+    given: dict[str, Any], changes: dict[str, dict[str, Any]], top: dict[str, Any]
+) -> None:
+    """Take what users of `huggingface_hub.HfFileSystem` write."""
+    del top
+    for theirs, ours in _HUB.items():
+        if theirs in given:
+            changes["hub"][ours] = given.pop(theirs)
+    if given.get("token") is True:  # "there must be one": what a private dataset says anyway
+        del given["token"]
+
+
 _GCSFS_CHAIN: Final = (None, "google_default", "cloud", "cache")
-_DIALECTS: Final = {"s3": _translate_s3fs, "gs": _translate_gcsfs, "az": _translate_adlfs}
+_DIALECTS: Final = {
+    "s3": _translate_s3fs,
+    "gs": _translate_gcsfs,
+    "az": _translate_adlfs,
+    "hf": _translate_hub,
+}
 _ALIASES: Final = {
     "s3": _S3FS.keys(),
     "gs": {"token", "project", "requester_pays"},
     "az": _ADLFS.keys(),
+    "hf": _HUB.keys(),
 }
 
 

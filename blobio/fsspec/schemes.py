@@ -17,6 +17,7 @@ __all__ = [
     "GcsFileSystem",
     "HttpFileSystem",
     "HttpsFileSystem",
+    "HubFileSystem",
     "LocalFileSystem",
     "MemoryFileSystem",
     "S3FileSystem",
@@ -97,6 +98,15 @@ class HttpFileSystem(BlobFileSystem):
 
 
 @final
+class HubFileSystem(BlobFileSystem):
+    """Datasets of the Hugging Face Hub, read only; paths are `datasets/ns/name[@revision]/path`."""
+
+    scheme = "hf"
+    url_prefix: str = "hf://"
+    protocol: ClassVar[tuple[str, ...]] = ("blobiohf", "hf")
+
+
+@final
 class MemoryFileSystem(BlobFileSystem):
     """Blobs in this process; paths are `bucket/key`."""
 
@@ -121,6 +131,7 @@ _SYSTEMS: Final = (
     AzureFileSystem,
     HttpsFileSystem,
     HttpFileSystem,
+    HubFileSystem,
     MemoryFileSystem,
     LocalFileSystem,
 )

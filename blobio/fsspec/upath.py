@@ -24,6 +24,7 @@ _PROTOCOLS: Final = (
     "blobioaz",
     "blobiohttps",
     "blobiohttp",
+    "blobiohf",
     "blobiomemory",
 )
 

@@ -487,6 +487,7 @@ def test_protocols_are_known_once_blobio_is_installed() -> None:
         "blobioaz",
         "blobiohttps",
         "blobiohttp",
+        "blobiohf",
         "blobiomemory",
         "blobiofile",
     ):
