@@ -11,6 +11,7 @@ import pytest
 
 EXAMPLES: Final = Path(__file__).parent.parent / "examples"
 QUICKSTART: Final = EXAMPLES / "quickstart.py"
+TRAINING: Final = EXAMPLES / "training.py"
 WRONG_STEP: Final = """
 import sys
 import quickstart
@@ -60,3 +61,13 @@ def test_quickstart_explains_itself() -> None:
 
     assert result.returncode == 0, result.stderr
     assert "--mib" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)  # starts a server and five processes
+def test_training_goes_on_after_a_kill() -> None:
+    result = _python(str(TRAINING))
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    assert "each once and in order" in result.stdout
