@@ -159,8 +159,15 @@ class Dataset(Verbs):
             world: How many ranks there are.
             remainder: See `shard`; where that was not called before.
             convert: What is made of each batch, in the worker; a dict of tensors if None.
+
+        Raises:
+            ModuleNotFoundError: PyTorch is not installed.
         """
-        from blobio.dataset.torch import TorchDataset, placed, tensors
+        try:
+            from blobio.dataset.torch import TorchDataset, placed, tensors
+        except ModuleNotFoundError as error:
+            message = f"to_torch needs PyTorch ({error.name!r} is missing): pip install torch"
+            raise ModuleNotFoundError(message, name=error.name) from error
 
         dataset = self._with() if batch_rows is None else self.batch(batch_rows)
         return TorchDataset(placed(dataset, rank, world, remainder), convert or tensors)

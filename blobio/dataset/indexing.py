@@ -20,7 +20,7 @@ from blobio.dataset.formats.flatbuffer import Piece, message_of
 from blobio.dataset.local import map_file
 from blobio.dataset.manifest import Block, Format, Shard
 from blobio.dataset.scanning import Found, Indexed, scan_stream, scan_text
-from blobio.errors import RangeNotSatisfiable, VersionMismatch
+from blobio.errors import IsDirectory, NotFound, RangeNotSatisfiable, VersionMismatch
 
 __all__ = ["format_of", "index"]
 
@@ -72,7 +72,11 @@ async def index(core: AsyncContext, files: Sequence[Found], format: Format | Non
 
     async def one(numbered: tuple[int, Found]) -> None:
         number, file = numbered
-        shards[number] = await _index(core, file, format or format_of(file.url))
+        try:
+            shards[number] = await _index(core, file, format or format_of(file.url))
+        except (IsDirectory, NotFound) as error:
+            error.add_note(f"all files below a directory are opened with {file.url + '/'!r}")
+            raise
 
     await each(one, enumerate(files), window=min(_AT_ONCE, max(1, len(files))))
     return [shards[number] for number in range(len(files))]

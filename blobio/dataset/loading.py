@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
-from blobio.blocking.binding import Binding
 from blobio.dataset import hub
 from blobio.dataset.dataset import Dataset
 from blobio.dataset.freezing import load_manifest
 from blobio.dataset.manifest import Manifest, Split
-from blobio.dataset.opening import AnyFormat, Urls, index_shards
+from blobio.dataset.opening import AnyFormat, Urls, closed_on_error, index_shards
 from blobio.dataset.reading import ShardSource
 from blobio.dataset.registry import Registry
-from blobio.errors import NotFound, Unsupported
+from blobio.errors import InvalidConfig, NotFound, Unsupported
 from blobio.url import PathLike, fspath
 
 if TYPE_CHECKING:
@@ -87,18 +86,19 @@ def open_dataset(
         ManifestError: The manifest is damaged.
         BadShard, InvalidConfig: As `open_source`.
     """
-    binding = Binding(config)
-    if isinstance(urls, Manifest):
-        manifest = urls
-    elif isinstance(urls, str) and urls.endswith(_MANIFEST) and format == "auto":
-        manifest = load_manifest(urls, config=config)
-    else:
-        manifest = index_shards(urls, format=format, schema=schema, binding=binding)
-    if split is not None:
-        manifest = split_of(manifest, split)
-    return Dataset(
-        ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
-    )
+    with closed_on_error(config) as binding:
+        if isinstance(urls, Manifest):
+            manifest = urls
+        elif isinstance(urls, str) and urls.endswith(_MANIFEST) and format == "auto":
+            manifest = load_manifest(urls, config=config)
+        else:
+            manifest = index_shards(urls, format=format, schema=schema, binding=binding)
+        if split is not None:
+            manifest = split_of(manifest, split)
+        source = ShardSource(
+            manifest, columns=columns, filter=filter, on_error=on_error, binding=binding
+        )
+    return Dataset(source)
 
 
 def load_dataset(
@@ -233,6 +233,12 @@ def _from_registry(wanted: Wanted) -> Manifest:
 
 
 def _from_hub(wanted: Wanted) -> Manifest:
+    if "/" not in wanted.name:
+        message = (
+            f"{wanted.name!r} is a name for a registry, and none is known: give registry=, or set "
+            "BLOBIO_REGISTRY; at the Hugging Face Hub names are namespace/name"
+        )
+        raise InvalidConfig(message, operation="open")
     found = hub.splits(
         wanted.name, subset=wanted.subset, revision=wanted.revision, config=wanted.config
     )
@@ -241,7 +247,8 @@ def _from_hub(wanted: Wanted) -> Manifest:
         message = f"{wanted.name} has no split {wanted.split!r}: its splits are {', '.join(found)}"
         raise NotFound(message, operation="open")
     urls = [_literal(file.url) for split in chosen.values() for file in split.files]
-    manifest = index_shards(urls, binding=Binding(wanted.config))
+    with closed_on_error(wanted.config) as binding:
+        manifest = index_shards(urls, binding=binding)
     splits: dict[str, Split] = {}
     start = 0
     for name, split in chosen.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +23,7 @@ from blobio.url import PathLike, fspath
 if TYPE_CHECKING:
     from blobio.config import Config
 
-__all__ = ["AnyFormat", "Urls", "field", "index_shards", "open_source"]
+__all__ = ["AnyFormat", "Urls", "closed_on_error", "field", "index_shards", "open_source"]
 
 Urls: TypeAlias = "PathLike | Iterable[PathLike]"
 AnyFormat: TypeAlias = 'Literal["auto"] | Format'
@@ -64,9 +65,25 @@ def open_source(
         BadShard: A file is not what it should be, or its columns are not those of the first.
         InvalidConfig: A column is unknown, or the filter does not fit.
     """
+    with closed_on_error(config) as binding:
+        manifest = index_shards(urls, format=format, schema=schema, binding=binding)
+        return ShardSource(
+            manifest, columns=columns, filter=filter, on_error=on_error, binding=binding
+        )
+
+
+@contextmanager
+def closed_on_error(config: Config | None) -> Iterator[Binding]:
+    """Bind settings for what is being opened, and close its connections if that fails.
+
+    An error that somebody keeps holds the frames of the loop, and with them open connections.
+    """
     binding = Binding(config)
-    manifest = index_shards(urls, format=format, schema=schema, binding=binding)
-    return ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
+    try:
+        yield binding
+    except BaseException:
+        binding.close()
+        raise
 
 
 def index_shards(
@@ -79,6 +96,9 @@ def index_shards(
     """Find and index shards; see `open_source`."""
     several = urls if isinstance(urls, Iterable) and not isinstance(urls, str) else [urls]
     names = [fspath(url) for url in several]
+    if format != "auto" and format not in get_args(Format):
+        message = f"format={format!r}: one of {('auto', *get_args(Format))}"
+        raise InvalidConfig(message, operation="open")
 
     async def find_and_index(core: AsyncContext) -> list[Indexed]:
         files = [file for name in names for file in await find(core, name)]

@@ -198,9 +198,10 @@ class Cut:
     drop_last: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_rows < 1 or self.lanes < 1:
-            message = f"batch_rows >= 1 and lanes >= 1 are needed, not {self}"
-            raise ValueError(message)
+        for name, value in (("batch_rows", self.batch_rows), ("lanes", self.lanes)):
+            if value < 1:
+                message = f"{name}={value!r}: it counts from 1"
+                raise ValueError(message)
 
     @property
     def total(self) -> int | None:

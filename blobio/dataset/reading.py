@@ -30,6 +30,7 @@ from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
+from blobio.dataset.transforms import check_list
 from blobio.errors import BlobError, InvalidConfig, redact
 from blobio.url import BlobUrl
 
@@ -113,8 +114,8 @@ class ShardSource:
 
     def _project(self, columns: Sequence[str] | None) -> None:
         whole = self.manifest.schema
-        self._columns = tuple(whole.names if columns is None else columns)
-        self.schema: pa.Schema = whole if columns is None else _project(whole, self._columns)
+        self.schema: pa.Schema = whole if columns is None else _project(whole, columns)
+        self._columns = tuple(self.schema.names)
         extra = [] if self._filter is None else self._filter.columns
         self._read = tuple(dict.fromkeys([*self._columns, *extra]))
         self._wanted = whole if self._read == tuple(whole.names) else _project(whole, self._read)
@@ -338,6 +339,7 @@ def _width(kind: pa.DataType) -> float:
 
 
 def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    check_list(columns, "columns")
     unknown = [name for name in columns if schema.get_field_index(name) < 0]
     if unknown or not columns or len(set(columns)) < len(columns):
         message = f"columns {list(columns)}: name some of {schema.names}, each once"

@@ -7,6 +7,7 @@ which row is next follows from the position.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
@@ -101,6 +102,11 @@ def shuffled(rows: Rows, seed: int, window_bytes: int) -> ShuffledRows:
     if window_bytes < 1 or rows.num_rows is None:
         message = "shuffle needs rows with an end and a window of some bytes: before repeat()"
         raise InvalidConfig(message)
+    try:
+        operator.index(seed)
+    except TypeError as error:
+        message = f"shuffle: seed={seed!r} is no integer"
+        raise InvalidConfig(message) from error
     return ShuffledRows(rows, seed, max(1, int(window_bytes // max(1.0, rows.row_bytes))))
 
 

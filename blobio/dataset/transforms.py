@@ -259,9 +259,17 @@ class Selected:
 
 def check_names(names: Sequence[str], schema: pa.Schema, verb: str) -> None:
     """Refuse names of columns that a schema does not have, or has twice."""
+    check_list(names, verb)
     unknown = [name for name in names if schema.names.count(name) != 1]
     if unknown:
         message = f"{verb}: no columns {unknown} among {schema.names}"
+        raise InvalidConfig(message)
+
+
+def check_list(names: Sequence[str], verb: str) -> None:
+    """Refuse a text where names are wanted: its letters may be columns, too."""
+    if isinstance(names, str):
+        message = f"{verb}: give the names of columns in a list, as in [{names!r}]"
         raise InvalidConfig(message)
 
 

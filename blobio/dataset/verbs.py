@@ -26,6 +26,7 @@ from blobio.dataset.transforms import (
     Predicate,
     Renamed,
     Selected,
+    check_list,
 )
 from blobio.dataset.tree import Rows
 from blobio.errors import InvalidConfig
@@ -219,6 +220,7 @@ class Verbs:
         Raises:
             InvalidConfig: There is no such column.
         """
+        check_list(columns, "select")
         change, rows = Selected(tuple(columns)), self.tree
         change.schema(self.tree.schema)
         if isinstance(rows, StoredRows) and isinstance(rows.source, Projecting):

@@ -177,7 +177,7 @@ def test_impossible_deal_and_cut_are_refused() -> None:
         Deal(total=5, world=0)
     with pytest.raises(ValueError, match="remainder is one of"):
         Deal(total=5, remainder="repeat")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="batch_rows >= 1"):
+    with pytest.raises(ValueError, match="batch_rows=0"):
         Cut(num_rows=5, batch_rows=0)
     with pytest.raises(ValueError, match="at least one row"):
         ShuffledOrder([5], seed=1, epoch=0, window_rows=0)
