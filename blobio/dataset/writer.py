@@ -182,7 +182,8 @@ class ShardWriter:
         """Let the rows that follow go to another split, with its own shards; return `safe_rows`.
 
         Args:
-            name: Letters, digits, `_` and single dots.
+            name: Letters, digits, `_` and single dots. That of the current split, as long as it
+                has got no rows, changes nothing but `num_rows`.
             num_rows: How many rows it will get, if you know.
 
         Raises:
