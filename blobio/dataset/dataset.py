@@ -6,9 +6,9 @@ position, to Arrow, to torch. Only that reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import pyarrow as pa
 
@@ -16,17 +16,23 @@ from blobio.dataset.delivering import Consumer, Delivery
 from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
+from blobio.dataset.pieces import DEFAULT_TASK_BYTES
 from blobio.dataset.source import Source
 from blobio.dataset.standing import Standing
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
+from blobio.dataset.tasks import map_pieces
 from blobio.dataset.verbs import Verbs
 from blobio.dataset.view import RowView
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from blobio.dataset.torch import TorchDataset
 
 __all__ = ["Dataset"]
+
+T = TypeVar("T")
 
 _STREAM_ROWS: Final = 1 << 16
 
@@ -140,6 +146,40 @@ class Dataset(Verbs):
             workers: Of each rank.
         """
         return explain(self.tree, self.delivery, workers)
+
+    def map_shards(
+        self,
+        function: Callable[[Dataset], T],
+        *,
+        executor: Executor | None = None,
+        task_bytes: int = DEFAULT_TASK_BYTES,
+        in_flight: int | None = None,
+    ) -> Iterator[T]:
+        """Call a function for the rows of each shard, in any executor; yield results in order.
+
+        The function gets a dataset of these rows, to be iterated, converted or written. Small
+        shards come together to a call, large ones are divided between two blocks: a call should
+        have work for a second. How `batch` said is how the batches of each are cut, but for
+        `drop_last` and `stripe`; `shard` with `remainder="uneven"` gives each rank a run of the
+        calls. Sent to other processes are the function, settings, and the shards of one call as
+        their manifest has them: no connection, and nothing is listed there.
+
+        Nothing begins before the first result is asked for. When the loop is left, calls that have
+        not begun are cancelled, and those that run are waited for.
+
+        Args:
+            function: Must pickle to go to other processes, and so must what it returns.
+            executor: Threads, processes that are spawned, `Client.get_executor(pure=False)` of
+                dask, or any other; None calls here, each when its result is asked for.
+            task_bytes: Of a call, about, in memory.
+            in_flight: Calls at most that were submitted and whose results were not taken; twice the
+                number of processors if None. A cluster wants twice the number of its own.
+
+        Raises:
+            InvalidConfig: There is no end, or `shard` said another remainder.
+            Exception: What a call raised, with a note that names rows and shards.
+        """
+        return map_pieces(self, function, executor, task_bytes, in_flight)
 
     def to_torch(
         self,
