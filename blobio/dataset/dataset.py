@@ -6,9 +6,9 @@ position, to Arrow, to torch. Only that reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, final
 
 import pyarrow as pa
 
@@ -16,17 +16,27 @@ from blobio.dataset.delivering import Consumer, Delivery
 from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
+from blobio.dataset.pieces import DEFAULT_TASK_BYTES
 from blobio.dataset.source import Source
 from blobio.dataset.standing import Standing
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
+from blobio.dataset.tasks import map_pieces
 from blobio.dataset.verbs import Verbs
 from blobio.dataset.view import RowView
+from blobio.dataset.writer import DEFAULT_SHARD_BYTES
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from blobio.config import Config
+    from blobio.dataset.manifest import Manifest
     from blobio.dataset.torch import TorchDataset
+    from blobio.url import PathLike
 
 __all__ = ["Dataset"]
+
+T = TypeVar("T")
 
 _STREAM_ROWS: Final = 1 << 16
 
@@ -140,6 +150,101 @@ class Dataset(Verbs):
             workers: Of each rank.
         """
         return explain(self.tree, self.delivery, workers)
+
+    def map_shards(
+        self,
+        function: Callable[[Dataset], T],
+        *,
+        executor: Executor | None = None,
+        task_bytes: int = DEFAULT_TASK_BYTES,
+        in_flight: int | None = None,
+    ) -> Iterator[T]:
+        """Call a function for the rows of each shard, in any executor; yield results in order.
+
+        The function gets a dataset of these rows, to be iterated, converted or written. Small
+        shards come together to a call, large ones are divided between two blocks: a call should
+        have work for a second. How `batch` said is how the batches of each are cut, but for
+        `drop_last` and `stripe`; `shard` with `remainder="uneven"` gives each rank a run of the
+        calls. Sent to other processes are the function, settings, and the shards of one call as
+        their manifest has them: no connection, and nothing is listed there.
+
+        Nothing begins before the first result is asked for. When the loop is left, calls that have
+        not begun are cancelled, and those that run are waited for.
+
+        Args:
+            function: Must pickle to go to other processes, and so must what it returns.
+            executor: Threads, processes that are spawned, `Client.get_executor(pure=False)` of
+                dask, or any other; None calls here, each when its result is asked for.
+            task_bytes: Of a call, about, in memory.
+            in_flight: Calls at most that were submitted and whose results were not taken; twice the
+                number of processors if None. A cluster wants twice the number of its own.
+
+        Raises:
+            InvalidConfig: There is no end, or `shard` said another remainder.
+            Exception: What a call raised, with a note that names rows and shards.
+        """
+        return map_pieces(self, function, executor, task_bytes, in_flight)
+
+    def write(
+        self,
+        url: PathLike,
+        *,
+        format: Literal["parquet", "arrow"] = "parquet",
+        split: str = "train",
+        shard_bytes: int = DEFAULT_SHARD_BYTES,
+        license: str | None = None,
+        tags: Sequence[str] = (),
+        description: str = "",
+        overwrite: bool = False,
+        executor: Executor | None = None,
+        task_bytes: int = 4 * DEFAULT_TASK_BYTES,
+        in_flight: int | None = None,
+        config: Config | None = None,
+    ) -> Manifest:
+        """Write all rows as a dataset below a prefix of any store, in their order.
+
+        It is a `ShardWriter` that does it: shards are streamed, in constant memory and with nothing
+        on the local disk, and the manifest is written last, on condition that there is none. With
+        an executor each task writes `parts/RUN/NUMBER`, a dataset of its own that is the same if
+        the executor tries a task again; the manifest at `url` joins them. After a failure what was
+        written is removed.
+
+        After `shard` with `remainder="uneven"` each rank writes the run of rows that follows that
+        of the rank before. Give each its own `url`, and join what they return, in the order of
+        ranks, by `join_manifests`: that keeps the order too.
+
+        Args:
+            url: The directory of the new dataset.
+            format: As in `ShardWriter`.
+            split: The split that the rows are.
+            shard_bytes: Stored bytes of a shard, about.
+            license: As an SPDX identifier or words.
+            tags: Words to find the dataset by.
+            description: For people.
+            overwrite: Replace the manifest of a dataset that is there.
+            executor: Where tasks are run, see `map_shards`; None writes here, in one stream.
+            task_bytes: Of a task, about, in memory; each ends with a shard that may be small.
+            in_flight: See `map_shards`.
+            config: All settings for writing; None for `Config.from_env()`.
+
+        Raises:
+            InvalidConfig: There is no end, or `shard` said another remainder.
+            AlreadyExists: There is a dataset at `url`.
+            BlobError, BadShard: Reading or writing failed: nothing was published.
+        """
+        from blobio.dataset.writing import Writing, write
+
+        how = Writing(
+            format=format,
+            split=split,
+            shard_bytes=shard_bytes,
+            license=license,
+            tags=tuple(tags),
+            description=description,
+            overwrite=overwrite,
+            config=config,
+        )
+        return write(self, url, how, executor=executor, task_bytes=task_bytes, in_flight=in_flight)
 
     def to_torch(
         self,

@@ -18,7 +18,7 @@ def join_manifests(manifests: Iterable[Manifest]) -> Manifest:
 
     Args:
         manifests: At least one, of one schema. Each has splits that cover all its shards, or none
-            of them has splits.
+            of them has splits; one without shards fits either.
 
     Raises:
         ValueError: There is none, or they do not fit together; the message tells which.
@@ -27,12 +27,14 @@ def join_manifests(manifests: Iterable[Manifest]) -> Manifest:
     if not parts:
         message = "there are no manifests to be joined"
         raise ValueError(message)
-    first = parts[0]
+    first = next((part for part in parts if part.shards), parts[0])
     shards: dict[str, list[Shard]] = {}
     for number, part in enumerate(parts):
         if not part.schema.equals(first.schema):
             message = f"manifest {number} has another schema than the first: {part.schema}"
             raise ValueError(message)
+        if not part.shards:
+            continue
         if bool(part.splits) != bool(first.splits):
             message = (
                 f"manifest {number} has {'' if part.splits else 'no '}splits, unlike the first"

@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, final
@@ -139,6 +139,23 @@ class ShardSource:
         other.__dict__.update(self._state())
         other._project(columns)  # noqa: SLF001 - of its own class
         other._prepare(self._binding)  # noqa: SLF001
+        return other
+
+    def shard_blocks(self) -> Sequence[tuple[str, Sequence[int]]]:
+        """Return the URL of each shard, and the rows of each block of it that is read."""
+        found: list[list[int]] = [[] for _ in self.manifest.shards]
+        for block, rows in enumerate(self._blocks.rows):
+            found[self._blocks[block][0]].append(rows)
+        return [(shard.url, rows) for shard, rows in zip(self.manifest.shards, found, strict=True)]
+
+    def part(self, first: int, stop: int) -> ShardSource:
+        """Return a source of shards `first` to `stop` alone, half-open."""
+        other = ShardSource.__new__(ShardSource)
+        other.__dict__.update(self._state())
+        other.manifest = replace(self.manifest, shards=self.manifest.shards[first:stop], splits={})
+        other._prepare(self._binding)  # noqa: SLF001 - of its own class
+        kept = None if self._filter is None else other._kept  # noqa: SLF001
+        other._blocks = Blocks(other.manifest.shards, kept)  # noqa: SLF001
         return other
 
     def _state(self) -> dict[str, object]:

@@ -81,6 +81,7 @@ class Shards:
         self._split = ""
         self._total: int | None = None
         self._started: set[str] = set()
+        self._is_new = False  # the current split has got no rows since it was started
 
     @property
     def safe_rows(self) -> int:
@@ -88,16 +89,19 @@ class Shards:
         return sum(entry.shard.num_rows for entry in self.written if entry.split == self._split)
 
     def check_new(self, split: str) -> None:
-        """Raise `ValueError` if a split was started before in this run."""
-        if split in self._started:
-            message = f"split {split!r} was ended when the one after it was started"
-            raise ValueError(message)
+        """Raise `ValueError` if a split was ended before in this run, or has rows and goes on."""
+        if split not in self._started or (split == self._split and self._is_new):
+            return
+        message = f"split {split!r} was ended when the one after it was started"
+        if split == self._split:
+            message = f"split {split!r} has rows already, and goes on"
+        raise ValueError(message)
 
     def start(self, split: str, num_rows: int | None) -> int:
         """End the current shard and go over to a split; return `safe_rows` of it."""
         self.end_shard()
         self._started.add(split)
-        self._split, self._total = split, num_rows
+        self._split, self._total, self._is_new = split, num_rows, True
         return self.safe_rows
 
     def check_open(self) -> None:
@@ -112,6 +116,7 @@ class Shards:
     def write(self, batch: pa.RecordBatch) -> None:
         """Write rows; wait while the parts in flight are too many."""
         while batch.num_rows:
+            self._is_new = False
             batch = batch.slice(self._gathering.add(batch, self._room()))
             if self._gathering.is_full or self._room() == 0:
                 self._end_block()

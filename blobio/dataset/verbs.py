@@ -16,7 +16,7 @@ from blobio.dataset.interleaving import InterleavedRows, Stop
 from blobio.dataset.parity import Remainder
 from blobio.dataset.shuffling import shuffled
 from blobio.dataset.standing import Standing
-from blobio.dataset.stored import Projecting, StoredRows, sliced
+from blobio.dataset.stored import Projecting, SlicedRows, StoredRows, sliced
 from blobio.dataset.transforms import (
     Change,
     ChangedRows,
@@ -58,6 +58,10 @@ class Verbs:
         made.delivery = self.delivery if delivery is None else delivery
         made.standing = Standing(made.tree)
         return made
+
+    def with_rows(self, rows: Rows, delivery: Delivery) -> Self:
+        """Return a dataset of other rows, delivered in another way."""
+        return self._with(rows, delivery)
 
     def _repeated(self) -> tuple[Rows, Delivery]:
         rows = repeated(self.tree, self.delivery.epochs)
@@ -215,17 +219,26 @@ class Verbs:
         return self._changed(change)
 
     def select(self, columns: Sequence[str]) -> Self:
-        """Keep some columns, in this order. The others are not fetched if nothing came before.
+        """Keep some columns, in this order.
+
+        The others are not fetched if nothing came before but `take` and `skip`.
 
         Raises:
             InvalidConfig: There is no such column.
         """
         check_list(columns, "select")
-        change, rows = Selected(tuple(columns)), self.tree
+        change = Selected(tuple(columns))
         change.schema(self.tree.schema)
-        if isinstance(rows, StoredRows) and isinstance(rows.source, Projecting):
-            return self._with(StoredRows(rows.source.select(change.columns)))
-        return self._changed(change)
+        return self._with(_selected(self.tree, change))
 
     def _changed(self, change: Change) -> Self:
         return self._with(ChangedRows(self.tree, change))
+
+
+def _selected(rows: Rows, change: Selected) -> Rows:
+    """Return rows of some columns, chosen where they are fetched if that can be."""
+    if isinstance(rows, SlicedRows):
+        return replace(rows, rows=_selected(rows.rows, change))
+    if isinstance(rows, StoredRows) and isinstance(rows.source, Projecting):
+        return StoredRows(rows.source.select(change.columns))
+    return ChangedRows(rows, change)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from blobio.config import Config
 
-__all__ = ["ShardWriter", "discard_unfinished"]
+__all__ = ["DEFAULT_SHARD_BYTES", "ShardWriter", "discard_unfinished", "root_of"]
 
 _log: Final = logging.getLogger("blobio.dataset")
 
@@ -60,7 +60,7 @@ def discard_unfinished(url_prefix: PathLike, *, config: Config | None = None) ->
     Raises:
         ManifestError: There is a manifest that cannot be read: nothing was removed.
     """
-    blobs, root = Blobs(config), _root(url_prefix)
+    blobs, root = Blobs(config), root_of(url_prefix)
     # a writer that was killed after it had published leaves its journal too
     try:
         kept = parse_manifest(blobs.read(root.join(MANIFEST))[0], root.join(MANIFEST)).shards
@@ -69,7 +69,8 @@ def discard_unfinished(url_prefix: PathLike, *, config: Config | None = None) ->
     return journal.discard_unfinished(blobs, root, kept)
 
 
-def _root(url_prefix: PathLike) -> BlobUrl:
+def root_of(url_prefix: PathLike) -> BlobUrl:
+    """Return the directory that a dataset is written to."""
     root = BlobUrl.parse(url_prefix)
     if root.is_local:
         root = root.with_key(os.path.abspath(root.key))
@@ -142,7 +143,7 @@ class ShardWriter:
         overwrite: bool = False,
         config: Config | None = None,
     ) -> None:
-        self._root = _root(url_prefix)
+        self._root = root_of(url_prefix)
         self._schema = schema
         self._sizes = Sizes(
             shard_bytes=shard_bytes,
@@ -182,7 +183,8 @@ class ShardWriter:
         """Let the rows that follow go to another split, with its own shards; return `safe_rows`.
 
         Args:
-            name: Letters, digits, `_` and single dots.
+            name: Letters, digits, `_` and single dots. That of the current split, as long as it
+                has got no rows, changes nothing but `num_rows`.
             num_rows: How many rows it will get, if you know.
 
         Raises:

@@ -40,6 +40,20 @@ def test_what_tasks_have_written_side_by_side_becomes_one_dataset(memory: Place)
     assert (whole.tags, whole.license, whole.description) == (("a", "0", "1", "2"), "mit", "")
 
 
+@pytest.mark.parametrize("place_of_it", [0, 1])
+def test_task_that_had_no_rows_does_not_matter(memory: Place, place_of_it: int) -> None:
+    with ShardWriter(memory.at("none"), SCHEMA, config=memory.config) as writer:
+        pass
+    assert writer.manifest is not None
+    part = _task(memory, 0)
+
+    parts = [part]
+    parts.insert(place_of_it, writer.manifest)
+    whole = join_manifests(parts)
+
+    assert (whole.shards, whole.splits) == (part.shards, part.splits)
+
+
 def test_datasets_without_splits_are_joined_too(memory: Place) -> None:
     part = replace(_task(memory, 0), splits={})
 

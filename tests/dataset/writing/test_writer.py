@@ -212,6 +212,22 @@ def test_splits_have_shards_of_their_own(memory: Place) -> None:
     ]
 
 
+def test_split_that_has_no_rows_yet_may_be_started_again(memory: Place) -> None:
+    with ShardWriter(memory.root, SCHEMA, shard_rows=10, config=memory.config) as writer:
+        assert writer.start_split("train") == 0
+        assert writer.start_split("train", num_rows=12) == 0
+        writer.write(table(0, 12))
+        with pytest.raises(ValueError, match="'train' has rows already"):
+            writer.start_split("train")
+        writer.start_split("test")
+        with pytest.raises(ValueError, match="'train' was ended"):
+            writer.start_split("train")
+
+    assert writer.manifest is not None
+    assert [shard.num_rows for shard in writer.manifest.shards] == [10, 2]
+    assert rows_of(memory, writer.manifest) == list(range(12))
+
+
 def test_resumption_knows_which_split_was_ended(memory: Place) -> None:
     dead = ShardWriter(memory.root, SCHEMA, shard_rows=10, config=memory.config)
     dead.__enter__().write(table(0, 12))
