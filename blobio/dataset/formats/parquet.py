@@ -8,6 +8,7 @@ Python's, and none of its threads: a process that exits while they hold Python's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 
 from blobio.dataset.errors import BadShard
 from blobio.dataset.formats.base import Memory, Plan
+from blobio.dataset.formats.paged import Paged
+from blobio.dataset.formats.pages import chunk_span
 from blobio.dataset.manifest import Block, Shard
 from blobio.errors import Unsupported
 from blobio.values import Version
@@ -95,19 +98,9 @@ def _ending(footer: bytes) -> bytes:
 
 def _block(metadata: pq.FileMetaData, number: int) -> Block:
     group = metadata.row_group(number)
-    spans = [_span(group.column(index)) for index in range(group.num_columns)]
+    spans = [chunk_span(group.column(index)) for index in range(group.num_columns)]
     start = min((start for start, _ in spans), default=0)
     return Block(group.num_rows, start, max((stop for _, stop in spans), default=start))
-
-
-def _span(chunk: pq.ColumnChunkMetaData) -> tuple[int, int]:
-    start = chunk.data_page_offset
-    if chunk.dictionary_page_offset:  # 0 stands for none with some writers
-        start = min(start, chunk.dictionary_page_offset)
-    if start < 0 or chunk.total_compressed_size < 0:
-        message = f"a column of {chunk.total_compressed_size} bytes at byte {start}"
-        raise ValueError(message)
-    return start, start + chunk.total_compressed_size
 
 
 @final
@@ -125,6 +118,20 @@ class ParquetDecoder:
         old = self._metadata.created_by.startswith("parquet-mr") or not self._metadata.created_by
         self._padding = _OLD_PADDING if old else 0
 
+    @cached_property
+    def paged(self) -> Paged | None:
+        """What reads pages instead of column chunks; None if the shard has no index for that."""
+        group = self._metadata.row_group(0) if self._metadata.num_row_groups else None
+        indexed = group is not None and any(
+            group.column(index).has_offset_index for index in range(group.num_columns)
+        )
+        if self._padding or not indexed:  # those that need the padding have no index
+            return None
+        try:
+            return Paged(self._shard.footer, self._shard.size, self._metadata)
+        except ValueError:
+            return None
+
     @property
     def schema(self) -> pa.Schema:
         """All columns."""
@@ -138,7 +145,7 @@ class ParquetDecoder:
         decoded = 0
         for index in self._leaves(columns):
             chunk = group.column(index)
-            start, stop = _span(chunk)
+            start, stop = chunk_span(chunk)
             spans.append((start, max(stop, min(size, stop + self._padding))))
             decoded += chunk.total_uncompressed_size
         ending = _ending(self._shard.footer)
