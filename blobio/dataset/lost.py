@@ -120,6 +120,21 @@ def join_runs(runs: Iterable[tuple[int, int]]) -> Runs:
     return tuple(joined)
 
 
+def subtract_runs(runs: Iterable[tuple[int, int]], known: Runs) -> Runs:
+    """Return what of some runs is in none of those that are known."""
+    left: list[tuple[int, int]] = []
+    for first, stop in runs:
+        start = first
+        for begin, end in known:
+            if begin < stop and end > start:
+                if begin > start:
+                    left.append((start, begin))
+                start = end
+        if start < stop:
+            left.append((start, stop))
+    return tuple(left)
+
+
 def dump_lost(sources: Sequence[Runs]) -> str:
     """Return the lost blocks of sources in words: `0:3,17-19;2:5`, the last of a run included.
 
