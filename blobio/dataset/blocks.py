@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
@@ -40,3 +41,7 @@ class Blocks:
     def __getitem__(self, block: int) -> tuple[int, int]:
         """Return the number of the shard, and of the block in it."""
         return self._shards[block], self._numbers[block]
+
+    def of(self, shard: int) -> range:
+        """Return the blocks that are in a shard, by its number."""
+        return range(bisect_left(self._shards, shard), bisect_right(self._shards, shard))

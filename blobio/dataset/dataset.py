@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, final
 import pyarrow as pa
 
 from blobio.dataset.delivering import Consumer, Delivery
+from blobio.dataset.errors import Skipped
 from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
@@ -303,6 +304,11 @@ class Dataset(Verbs):
         if delivered is None:
             return standing.state(delivery)
         return standing.format(standing.after(delivered, delivery), delivery)
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """What readings of this process went on without: the last 10,000 blocks of each source."""
+        return [found for source in self.standing.sources for found in source.skipped]
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Start the next iteration where a state says, without reading what comes before.

@@ -15,8 +15,9 @@ from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch
 
 __all__ = ["LOSSES", "BadShard", "OnError", "Skipped", "told"]
 
-OnError: TypeAlias = 'Literal["raise", "skip"]'
-"""What a reading does with a block that is lost: raise, or go on without its rows."""
+OnError: TypeAlias = Literal["raise", "skip", "substitute"]
+"""What a reading does with a block that is lost: raise, go on without its rows, or with as many
+rows of another block."""
 
 
 class BadShard(BlobError, ValueError):
@@ -41,17 +42,21 @@ LOSSES: Final = (BadShard, NotFound, VersionMismatch, ChecksumMismatch)
 class Skipped:
     """Rows that a reading went on without.
 
+    It is told each time that the reading comes to the block.
+
     Attributes:
         url: The shard, secrets redacted.
         block: The number of the block in the dataset.
         num_rows: Its rows, before a filter.
         reason: The message of the error.
+        substitute: The block of the dataset whose rows were taken instead, None for none.
     """
 
     url: str
     block: int
     num_rows: int
     reason: str
+    substitute: int | None = None
 
 
 def _place(shard: Shard, block: int) -> str:

@@ -90,6 +90,7 @@ class BatchIterator(Iterator[pa.RecordBatch]):
             StateMismatch: It is of another dataset; nothing changed.
         """
         position = self._standing.parse(state, self._delivery)
+        self._standing.adopt(state)
         self._stop()
         self._start, self._progress, self._closed = position, None, False
 

@@ -54,7 +54,8 @@ def open_source(
         schema: What the columns of CSV and NDJSON are, instead of what the first 4 MiB of the first
             shard look like. Of other formats, what they must be.
         on_error: With `"skip"`, blocks that are gone, were replaced or are damaged when they are
-            read give no rows; see `ShardSource`. What is wrong on opening is raised.
+            read give no rows; with `"substitute"`, those of other blocks; see `ShardSource`. What
+            is wrong on opening is raised.
         config: All settings; None for `Config.from_env()`.
 
     Returns:

@@ -11,27 +11,28 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, final, get_args
 
 import pyarrow as pa
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
+from blobio.dataset.columns import conform, project, width
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import LOSSES, OnError, Skipped, told
+from blobio.dataset.errors import LOSSES, BadShard, OnError, Skipped, told
 from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats.base import Decoder, Memory, Plan
 from blobio.dataset.formats.parquet import as_file
 from blobio.dataset.local import check_file
+from blobio.dataset.lost import Lost, stand_ins
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
-from blobio.dataset.transforms import check_list
-from blobio.errors import BlobError, InvalidConfig, redact
+from blobio.errors import BlobError, InvalidConfig, NotFound, VersionMismatch, redact
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _log = logging.getLogger("blobio.dataset")
 
 _SAMPLE: Final = 16
 _SKIPPED: Final = 10_000
+_TRIES: Final = 64  # of blocks to stand in for one that is lost
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
 
@@ -86,13 +88,21 @@ class ShardSource:
         manifest: The shards and their schema.
         columns: Names of the columns to read, in this order; None for all.
         filter: A condition on rows, on any columns; None for all rows.
-        on_error: With `"skip"`, ranges of a block that is gone, was replaced or is damaged give
-            batches without rows, and are told of in `skipped`. Any other error is raised.
+        on_error: What becomes of ranges of a block that is gone, was replaced or is damaged. With
+            `"skip"` they give batches without rows; with `"substitute"` as many rows of another
+            block, the same for who ever reads. Both are told of in `skipped`, and the block is not
+            asked for again. Any other error is raised.
         config: All settings; None for `Config.from_env()`.
         binding: The connections to use, which `config` is for otherwise.
 
+    Attributes:
+        manifest: As it was given.
+        schema: Of what is read.
+        on_error: As it was given.
+        lost: The blocks that were found to be lost.
+
     Raises:
-        InvalidConfig: A column is unknown, or the filter does not fit.
+        InvalidConfig: A column is unknown, the filter does not fit, or there is no such `on_error`.
     """
 
     def __init__(
@@ -106,7 +116,11 @@ class ShardSource:
         binding: Binding | None = None,
     ) -> None:
         self.manifest = manifest
-        self._on_error = on_error
+        if on_error not in get_args(OnError):
+            message = f"on_error is one of {get_args(OnError)}, not {on_error!r}"
+            raise InvalidConfig(message, operation="open")
+        self.on_error: str = on_error
+        self.lost = Lost()
         self._filter = None if filter is None else Filter(filter, manifest.schema)
         self._project(columns)
         self._prepare(Binding(config) if binding is None else binding)
@@ -114,11 +128,11 @@ class ShardSource:
 
     def _project(self, columns: Sequence[str] | None) -> None:
         whole = self.manifest.schema
-        self.schema: pa.Schema = whole if columns is None else _project(whole, columns)
+        self.schema: pa.Schema = whole if columns is None else project(whole, columns)
         self._columns = tuple(self.schema.names)
         extra = [] if self._filter is None else self._filter.columns
         self._read = tuple(dict.fromkeys([*self._columns, *extra]))
-        self._wanted = whole if self._read == tuple(whole.names) else _project(whole, self._read)
+        self._wanted = whole if self._read == tuple(whole.names) else project(whole, self._read)
 
     def _prepare(self, binding: Binding) -> None:
         self._binding = binding
@@ -134,9 +148,9 @@ class ShardSource:
         Raises:
             InvalidConfig: A column is not among those of this source.
         """
-        _project(self.schema, columns)
+        project(self.schema, columns)
         other = ShardSource.__new__(ShardSource)
-        other.__dict__.update(self._state())
+        other.__dict__.update(self._state(), lost=Lost())  # damage of a column is none of others
         other._project(columns)  # noqa: SLF001 - of its own class
         other._prepare(self._binding)  # noqa: SLF001
         return other
@@ -212,14 +226,14 @@ class ShardSource:
             for rows in blocks:
                 group = waiting.popleft()
                 if rows.failure is not None:
-                    self._skip(group[0].block, rows.failure)
+                    self._tell(group[0].block, rows.failure, rows.substitute)
                 for one in group:
                     yield rows.cut(one.start, one.stop)
 
     @property
     def filtered(self) -> bool:
         """Batches may have fewer rows than their ranges: of a filter, or of blocks skipped."""
-        return self._filter is not None or self._on_error == "skip"
+        return self._filter is not None or self.on_error == "skip"
 
     @cached_property
     def row_bytes(self) -> float:
@@ -231,7 +245,7 @@ class ShardSource:
         sample = range(0, len(self._blocks), step)[:_SAMPLE]
         rows = sum(self._blocks.rows[block] for block in sample)
         decoded = sum(self.cost(block).decoded for block in sample) / max(1, rows)
-        return max(decoded, sum(_width(field.type) for field in self.schema))
+        return max(decoded, sum(width(field.type) for field in self.schema))
 
     def requests(self) -> Cost:
         """Tell what it takes to read all blocks. Parses all footers, sends nothing."""
@@ -259,11 +273,12 @@ class ShardSource:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
         return tuple(self._skipped)
 
-    def _skip(self, number: int, failure: BlobError) -> None:
+    def _tell(self, number: int, failure: BlobError, substitute: int | None) -> None:
         index, _ = self._blocks[number]
         url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
-        self._skipped.append(Skipped(url, number, rows, failure.message))
-        _log.warning("skipped block %s of %s rows: %s", number, rows, failure.message)
+        self._skipped.append(Skipped(url, number, rows, failure.message, substitute))
+        instead = "" if substitute is None else f" and took block {substitute} instead"
+        _log.warning("skipped block %s of %s rows%s: %s", number, rows, instead, failure.message)
 
     def _job(self, ranges: Sequence[RowRange]) -> Job[Rows] | Ready[Rows]:
         number = ranges[0].block
@@ -275,48 +290,86 @@ class ShardSource:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
+            if number in self.lost:
+                raise BadShard(self.lost.reason(number), url=shard.url, operation="read")
             with told(shard, block):
                 if (mapped := self._shards.mapped(index)) is not None:
-                    return Ready(partial(self._take, index, block, mapped))
-                decoder = self._shards.decoder(index)
-                plan = decoder.plan(block, self._read)
-                if any(stop > shard.size for _, stop in plan.spans):
-                    message = f"it has bytes beyond the end of the shard, {shard.size}"
-                    raise ValueError(message)
+                    return Ready(partial(self._take, number, mapped))
+                decoder, plan = self._plan(index, block)
         except LOSSES as error:
-            return Ready(partial(self._lost, error))
+            stored = shard.blocks[block].stop - shard.blocks[block].start
+            return Job(
+                int(stored * (1 + _EXPANSION)),
+                partial(self._stand_in, number, error),
+                lambda rows: rows.nbytes,
+            )
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        return Job(cost, partial(self._make, index, block, plan, decoder), lambda rows: rows.nbytes)
+        return Job(cost, partial(self._make, number, plan, decoder), lambda rows: rows.nbytes)
 
-    def _lost(self, error: BlobError) -> Rows:
-        """Raise an error, or return what stands for the rows that are lost by it."""
-        if self._on_error == "raise":
-            raise error
-        return Rows.lost(self.schema, error)
+    def _plan(self, index: int, block: int) -> tuple[Decoder, Plan]:
+        size = self.manifest.shards[index].size
+        decoder = self._shards.decoder(index)
+        plan = decoder.plan(block, self._read)
+        if any(stop > size for _, stop in plan.spans):
+            message = f"it has bytes beyond the end of the shard, {size}"
+            raise ValueError(message)
+        return decoder, plan
 
-    def _take(self, index: int, block: int, mapped: Mapped) -> Rows:
+    def _take(self, number: int, mapped: Mapped) -> Rows:
         """Return a block of a mapped shard, if the file is still the one that was mapped."""
+        index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
             with told(shard, block):
                 check_file(BlobUrl.parse(shard.url).key, shard.version)
                 return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
-            return self._lost(error)
+            return self._binding.call(partial(self._stand_in, number, error))
 
-    async def _make(
-        self, index: int, block: int, plan: Plan, decoder: Decoder, core: AsyncContext
-    ) -> Rows:
-        shard = self.manifest.shards[index]
+    async def _make(self, number: int, plan: Plan, decoder: Decoder, core: AsyncContext) -> Rows:
         try:
-            with told(shard, block):
-                memory = await fetch(core, shard, plan)
-                rows = await on_thread(partial(self._decode, index, block, memory, decoder))
+            rows = await self._load(core, number, plan, decoder)
         except LOSSES as error:
-            return self._lost(error)
+            return await self._stand_in(number, error, core)
         if plan.decoded:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
         return rows
+
+    async def _load(self, core: AsyncContext, number: int, plan: Plan, decoder: Decoder) -> Rows:
+        index, block = self._blocks[number]
+        shard = self.manifest.shards[index]
+        with told(shard, block):
+            memory = await fetch(core, shard, plan)
+            return await on_thread(partial(self._decode, index, block, memory, decoder))
+
+    async def _stand_in(self, number: int, error: BlobError, core: AsyncContext) -> Rows:
+        """Raise an error, or return what stands for the rows that are lost by it."""
+        if self.on_error == "raise":
+            raise error
+        self._remember(number, error)
+        if self.on_error == "skip":
+            return Rows.lost(self.schema, error)
+        others = stand_ins(self.fingerprint, number, len(self._blocks))
+        for other in islice((one for one in others if one not in self.lost), _TRIES):
+            index, block = self._blocks[other]
+            try:
+                with told(self.manifest.shards[index], block):
+                    decoder, plan = self._plan(index, block)
+                rows = await self._load(core, other, plan, decoder)
+            except LOSSES as failure:
+                self._remember(other, failure)
+            else:
+                rows.failure, rows.substitute = error, other
+                return rows
+        error.add_note(f"and no other block can stand in for it: up to {_TRIES} were tried")
+        raise error
+
+    def _remember(self, number: int, error: BlobError) -> None:
+        """Know that a block is lost, or all of its shard if that is gone."""
+        if number not in self.lost:
+            is_gone = isinstance(error, NotFound | VersionMismatch)
+            index, _ = self._blocks[number]
+            self.lost.add(self._blocks.of(index) if is_gone else [number], error.message)
 
     def _decode(self, index: int, block: int, memory: Memory, decoder: Decoder) -> Rows:
         """Decode a block by what has planned it: another one might look for more."""
@@ -325,7 +378,7 @@ class ShardSource:
         if table.num_rows != wanted:
             message = f"{table.num_rows} rows instead of {wanted}"
             raise ValueError(message)
-        table = _conform(table, self._wanted)
+        table = conform(table, self._wanted)
         mask = None if self._filter is None else self._filter.mask(table)
         if self._read != self._columns:
             table = table.select(list(self._columns))
@@ -345,35 +398,3 @@ class ShardSource:
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the source's own."""
-
-
-def _width(kind: pa.DataType) -> float:
-    """Return how many bytes a value takes, 0 where that is not the same for all."""
-    try:
-        return float(kind.bit_width) / 8
-    except ValueError:
-        return 0.0
-
-
-def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    check_list(columns, "columns")
-    unknown = [name for name in columns if schema.get_field_index(name) < 0]
-    if unknown or not columns or len(set(columns)) < len(columns):
-        message = f"columns {list(columns)}: name some of {schema.names}, each once"
-        raise InvalidConfig(message, operation="open")
-    return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
-
-
-def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a table of this schema, if the columns are of its types."""
-    if table.schema.equals(schema, check_metadata=True):
-        return table
-    columns = []
-    for field, column in zip(schema, table.columns, strict=True):
-        if pa.types.is_null(column.type):
-            column = column.cast(field.type)  # noqa: PLW2901 - all of it is null
-        elif field.type != column.type:
-            message = f"column {field.name!r} is of type {column.type} instead of {field.type}"
-            raise ValueError(message)
-        columns.append(column)
-    return pa.Table.from_arrays(columns, schema=schema)

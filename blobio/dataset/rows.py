@@ -22,11 +22,13 @@ class Rows:
 
     Attributes:
         nbytes: What they hold.
-        failure: Why there are none, if they could not be read.
+        failure: Why these are not the rows that were asked for.
+        substitute: The block that they are of instead; None, with a failure, if there are none.
     """
 
     def __init__(self, table: pa.Table, mask: pa.ChunkedArray | None = None) -> None:
         self._passed: pa.Array | None = None
+        self._num_rows: int = table.num_rows
         if mask is not None:
             table = table.filter(mask)
             counts = pc.cumulative_sum(mask.cast(pa.int64()))
@@ -36,6 +38,7 @@ class Rows:
         self._batch = batches[0] if len(batches) == 1 else None
         self.nbytes: int = table.nbytes
         self.failure: BlobError | None = None
+        self.substitute: int | None = None
 
     @classmethod
     def lost(cls, schema: pa.Schema, failure: BlobError) -> Rows:
@@ -45,9 +48,23 @@ class Rows:
         return rows
 
     def cut(self, start: int, stop: int) -> pa.RecordBatch:
-        """Return rows `start` to `stop`, without those the filter drops."""
-        if self.failure is not None:
+        """Return rows `start` to `stop`, without those the filter drops.
+
+        Rows that stand for others start again from the first where these are more.
+        """
+        if self.failure is not None and self.substitute is None:
             start = stop = 0
+        if stop <= self._num_rows:
+            return self._cut(start, stop)
+        pieces, count = [], self._num_rows
+        while start < stop:
+            first = start % count
+            last = min(count, first + stop - start)
+            pieces.append(self._cut(first, last))
+            start += last - first
+        return pa.concat_batches(pieces)
+
+    def _cut(self, start: int, stop: int) -> pa.RecordBatch:
         start, stop = self._position(start), self._position(stop)
         if self._batch is not None:
             return self._batch.slice(start, stop - start)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import final
 
 from blobio.dataset.delivering import Consumer, Delivery, Progress
+from blobio.dataset.lost import Lossy, Runs, dump_lost, parse_lost
 from blobio.dataset.shuffling import ShuffledRows
 from blobio.dataset.state import Position, State, StateDict, StateMismatch, shortened
 from blobio.dataset.stored import StoredRows
@@ -77,7 +78,18 @@ class Standing:
         rows = State.from_dict(found).batch_rows
         self.loaded, self._loaded_rows = self.parse(found, replace(delivery, batch_rows=rows)), rows
         self._progress = None
+        self.adopt(found)
         return self.loaded
+
+    def adopt(self, found: Mapping[str, object]) -> None:
+        """Know the lost blocks of a state that was parsed."""
+        words = State.from_dict(found).lost
+        for source, runs in zip(self.sources, self._parse_lost(words), strict=True):
+            if runs:
+                source.lost.adopt(runs)
+
+    def _parse_lost(self, words: str) -> list[Runs]:
+        return parse_lost(words, [len(source.block_rows) for source in self.sources])
 
     def keep_if(self, delivery: Delivery) -> None:
         """Forget how far an iteration is, and a loaded position if its epoch is not delivered."""
@@ -94,6 +106,7 @@ class Standing:
         state = State.from_dict(found)
         position = Position(state.epoch, state.batches, state.rows)
         state.check(self._state(position, delivery))
+        self._parse_lost(state.lost)
         if not delivery.including(state.epoch).includes(state.epoch):
             first, count = delivery.first_epoch, delivery.epochs
             last = "without end" if count is None else f"to {first + count - 1}"
@@ -104,6 +117,20 @@ class Standing:
     def format(self, position: Position, delivery: Delivery) -> StateDict:
         """Return the state at a position."""
         return self._state(position, delivery).to_dict()
+
+    @cached_property
+    def sources(self) -> list[Lossy]:
+        """The sources that go on without blocks that are lost, each once."""
+        found = [leaf.source for leaf in walk(self._rows) if isinstance(leaf, StoredRows)]
+        lossy = [source for source in found if isinstance(source, Lossy)]
+        return list({id(source): source for source in lossy if source.on_error != "raise"}.values())
+
+    @cached_property
+    def _on_error(self) -> str:
+        """What is done about them: one word, or one for each source."""
+        found = [leaf.source for leaf in walk(self._rows) if isinstance(leaf, StoredRows)]
+        words = [source.on_error if isinstance(source, Lossy) else "raise" for source in found]
+        return words[0] if len(set(words)) == 1 else shortened(" ".join(words))
 
     @cached_property
     def _identity(self) -> tuple[str, str, int | None]:
@@ -124,6 +151,8 @@ class Standing:
             epoch=position.epoch,
             batches=position.batches,
             rows=position.rows,
+            on_error=self._on_error,
+            lost=dump_lost([source.lost.runs for source in self.sources]),
         )
 
 

@@ -59,6 +59,8 @@ class State:
         epoch: The current one.
         batches: How many batches of its order all ranks together have delivered.
         rows: And of the batch after these, where rows are taken one by one.
+        on_error: What is done about blocks that are lost.
+        lost: Those that are known to be, see `blobio.dataset.lost`.
     """
 
     fingerprint: str
@@ -70,6 +72,8 @@ class State:
     epoch: int
     batches: int
     rows: int = 0
+    on_error: str = "raise"
+    lost: str = ""
 
     def to_dict(self) -> StateDict:
         """Return it as JSON has it."""
@@ -85,7 +89,12 @@ class State:
         if found.get("version") != VERSION:
             message = f"a state of version {found.get('version')!r}; this blobio reads {VERSION}"
             raise StateMismatch(message)
+        left_out: dict[str, object] = {"on_error": "raise", "lost": ""}
+        found = {**left_out, **found}
         values = {field.name: found.get(field.name) for field in fields(cls)}
+        if not isinstance(values["lost"], str):
+            message = f"a state needs words 'lost', not {values['lost']!r}"
+            raise StateMismatch(message)
         for name in ("batch_rows", "lanes", "epoch", "batches", "rows"):
             value = values[name]
             if not isinstance(value, int) or value < 0:
@@ -99,7 +108,7 @@ class State:
         Raises:
             StateMismatch: With what differs.
         """
-        names = ("fingerprint", "seed", "order", "batch_rows", "lanes", "drop_last")
+        names = ("fingerprint", "seed", "order", "batch_rows", "lanes", "drop_last", "on_error")
         different = [
             f"{name} was {getattr(self, name)!r} and is {getattr(here, name)!r}"
             for name in names

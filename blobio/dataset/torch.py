@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from blobio.dataset.delivering import Consumer
 from blobio.dataset.iterating import BatchIterator
 from blobio.dataset.parity import Remainder
 from blobio.dataset.state import Position, StateDict
+from blobio.dataset.torchlosses import SharedLosses
 from blobio.errors import InvalidConfig
 
 if TYPE_CHECKING:
@@ -41,11 +43,21 @@ _EPOCH, _LOADS, _LOADED, _AT_EPOCH, _AT_BATCHES, _AT_ROWS, _IN_WORKERS, _SEEN = 
 class TorchIterator(Iterator[object]):
     """Batches of one worker, converted; with the state of this worker to go on from."""
 
-    def __init__(self, batches: BatchIterator, convert: Callable[[pa.RecordBatch], object]) -> None:
-        self._batches, self._convert = batches, convert
+    def __init__(
+        self,
+        batches: BatchIterator,
+        convert: Callable[[pa.RecordBatch], object],
+        tell: Callable[[], None] | None = None,
+    ) -> None:
+        self._batches, self._convert, self._tell = batches, convert, tell
 
     def __next__(self) -> object:
-        return self._convert(next(self._batches))
+        try:
+            batch = next(self._batches)
+        finally:
+            if self._tell is not None:
+                self._tell()
+        return self._convert(batch)
 
     def state_dict(self) -> StateDict:
         """Return the state after the batches that this worker made."""
@@ -74,6 +86,8 @@ class TorchDataset(_Base):
         self._mine: Position | None = None  # loaded by a loader into one worker
         self._shared = torch.zeros(_SEEN + _WORKERS, dtype=torch.int64).share_memory_()
         self._shared[_EPOCH] = dataset.epoch
+        sources = dataset.standing.sources
+        self._losses = SharedLosses(sources, _WORKERS) if sources else None
 
     def __len__(self) -> int:
         """Return how many batches all workers of this rank deliver together."""
@@ -94,7 +108,11 @@ class TorchDataset(_Base):
         if start is not None:
             batches.load_state_dict(dataset.standing.format(start, dataset.delivery))
         self._current = dataset
-        return TorchIterator(batches, self._convert)
+        if self._losses is None:
+            return TorchIterator(batches, self._convert)
+        self._losses.learn()
+        place = -1 if info is None else info.id
+        return TorchIterator(batches, self._convert, partial(self._losses.tell, place))
 
     def set_epoch(self, epoch: int) -> None:
         """Deliver an epoch from the next iteration on; see `Dataset.set_epoch`."""
@@ -107,6 +125,9 @@ class TorchDataset(_Base):
     def state_dict(self, *, delivered: int | None = None) -> StateDict:
         """Return where the latest iteration stands; see `Dataset.state_dict`.
 
+        It has the lost blocks that any worker of this loader met, also those met ahead of what was
+        delivered: up to 64 runs of blocks from each worker.
+
         Args:
             delivered: How many batches the loader has given since the state or the epoch that it
                 started with. Needed where workers make them, ahead of what was delivered; a
@@ -115,6 +136,8 @@ class TorchDataset(_Base):
         Raises:
             InvalidConfig: Workers iterate, and how many batches were delivered is not given.
         """
+        if self._losses is not None:
+            self._losses.learn()
         if delivered is not None:
             return self._dataset.state_dict(delivered=delivered)
         if self._current is not None:
@@ -135,6 +158,8 @@ class TorchDataset(_Base):
         """
         self._dataset.standing.parse(state, self._dataset.delivery)  # of batches of this size too
         self._dataset.load_state_dict(state)
+        if self._losses is not None and get_worker_info() is None:
+            self._losses.tell()
         self._current = None
         if get_worker_info() is not None:  # a loader restores each worker by itself
             self._mine = self._dataset.standing.loaded

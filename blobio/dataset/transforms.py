@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import acero
 
+from blobio.dataset.columns import check_list
 from blobio.dataset.tree import Reader, Rows, Span
 from blobio.errors import InvalidConfig
 
@@ -263,13 +264,6 @@ def check_names(names: Sequence[str], schema: pa.Schema, verb: str) -> None:
     unknown = [name for name in names if schema.names.count(name) != 1]
     if unknown:
         message = f"{verb}: no columns {unknown} among {schema.names}"
-        raise InvalidConfig(message)
-
-
-def check_list(names: Sequence[str], verb: str) -> None:
-    """Refuse a text where names are wanted: its letters may be columns, too."""
-    if isinstance(names, str):
-        message = f"{verb}: give the names of columns in a list, as in [{names!r}]"
         raise InvalidConfig(message)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
+from blobio.dataset.columns import check_list
 from blobio.dataset.delivering import Delivery
 from blobio.dataset.gathering import ConcatRows, RepeatedRows, ZippedRows, repeated
 from blobio.dataset.interleaving import InterleavedRows, Stop
@@ -26,7 +27,6 @@ from blobio.dataset.transforms import (
     Predicate,
     Renamed,
     Selected,
-    check_list,
 )
 from blobio.dataset.tree import Rows
 from blobio.errors import InvalidConfig

@@ -300,7 +300,7 @@ def _chunk(footer: bytes, leaf: Leaf, content: _Content, at: int) -> bytes:
         for number in (9, 11):
             if number in meta and (old := thrift.integer(footer, meta[number])):
                 changed[number] = at + old - leaf.span[0]
-        kept = (1, 2, 3, 4, 5, 6, 7)
+        kept: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     else:
         kept = (1, 2, 3, 4)
         changed = {
