@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
 
+from blobio.dataset.counting import Counting, ReadStats
 from blobio.dataset.delivering import Consumer, Delivery
 from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
 from blobio.dataset.source import Source
-from blobio.dataset.standing import Standing
+from blobio.dataset.standing import Standing, leaves
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
 from blobio.dataset.verbs import Verbs
@@ -140,6 +141,16 @@ class Dataset(Verbs):
             workers: Of each rank.
         """
         return explain(self.tree, self.delivery, workers)
+
+    def stats(self) -> ReadStats:
+        """Tell what reading the shards has cost so far in this process; see `ReadStats`.
+
+        Datasets made of one another by verbs share it, but for `select`, which opens anew; a worker
+        of a DataLoader counts its own.
+        """
+        sources = {id(one.source): one.source for one in leaves(self.tree)}
+        counted = [source.stats for source in sources.values() if isinstance(source, Counting)]
+        return sum(counted, ReadStats())
 
     def to_torch(
         self,

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
+from blobio.dataset.cachedreads import cached_reads
 from blobio.dataset.errors import BadShard, OnError
 from blobio.dataset.finding import find
 from blobio.dataset.indexing import index
@@ -66,7 +67,14 @@ def open_source(
     """
     binding = Binding(config)
     manifest = index_shards(urls, format=format, schema=schema, binding=binding)
-    return ShardSource(manifest, columns=columns, filter=filter, on_error=on_error, binding=binding)
+    return ShardSource(
+        manifest,
+        columns=columns,
+        filter=filter,
+        on_error=on_error,
+        binding=binding,
+        cached=cached_reads(None, binding.config),
+    )
 
 
 def index_shards(

@@ -18,8 +18,10 @@ import pyarrow as pa
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
+from blobio.dataset.cachedreads import CachedReads
+from blobio.dataset.counting import ReadStats, Tally
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import LOSSES, OnError, Skipped, told
+from blobio.dataset.errors import LOSSES, NotCached, OnError, Skipped, told
 from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats.base import Decoder, Memory, Plan
@@ -28,6 +30,7 @@ from blobio.dataset.local import check_file
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
+from blobio.dataset.remembering import Remembered
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig, redact
@@ -89,6 +92,8 @@ class ShardSource:
             batches without rows, and are told of in `skipped`. Any other error is raised.
         config: All settings; None for `Config.from_env()`.
         binding: The connections to use, which `config` is for otherwise.
+        cached: What reads through a cache on disk, None for none.
+        in_memory_max_bytes: Keep all decoded blocks in memory if they take about as much or less.
 
     Raises:
         InvalidConfig: A column is unknown, or the filter does not fit.
@@ -103,8 +108,12 @@ class ShardSource:
         on_error: OnError = "raise",
         config: Config | None = None,
         binding: Binding | None = None,
+        cached: CachedReads | None = None,
+        in_memory_max_bytes: int = 0,
     ) -> None:
         self.manifest = manifest
+        self._cached = cached
+        self._in_memory_max_bytes = in_memory_max_bytes
         self._on_error = on_error
         self._filter = None if filter is None else Filter(filter, manifest.schema)
         self._project(columns)
@@ -123,7 +132,10 @@ class ShardSource:
         self._binding = binding
         # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
         weakref.finalize(self, _drop, binding).atexit = False
-        self._shards = OpenShards(self.manifest, binding)
+        self._shards = OpenShards(self.manifest, binding, self._cached)
+        self._tally = Tally()
+        decoded = partial(_decoded_bytes, weakref.ref(self))  # no cycle, which would keep it open
+        self._remembered = Remembered(self._in_memory_max_bytes, decoded)
         self._expansion: float | None = None
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
@@ -141,7 +153,8 @@ class ShardSource:
         return other
 
     def _state(self) -> dict[str, object]:
-        left_out = ("_shards", "_skipped", "_expansion", "_binding", "row_bytes")
+        left_out = {"_shards", "_skipped", "_expansion", "_binding", "row_bytes"}
+        left_out |= {"_tally", "_remembered"}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __getstate__(self) -> dict[str, object]:
@@ -191,7 +204,7 @@ class ShardSource:
                     yield job
 
         with closing(ordered(self._binding, jobs())) as blocks:
-            for rows in blocks:
+            for rows in self._tally.timed(blocks):
                 group = waiting.popleft()
                 if rows.failure is not None:
                     self._skip(group[0].block, rows.failure)
@@ -241,7 +254,13 @@ class ShardSource:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
         return tuple(self._skipped)
 
+    @property
+    def stats(self) -> ReadStats:
+        """What readings of this process have cost so far."""
+        return self._tally.stats()
+
     def _skip(self, number: int, failure: BlobError) -> None:
+        self._tally.add(ReadStats(skipped_blocks=1))
         index, _ = self._blocks[number]
         url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
         self._skipped.append(Skipped(url, number, rows, failure.message))
@@ -254,6 +273,9 @@ class ShardSource:
         if beyond is not None:
             message = f"{beyond} lies beyond its block, which has {rows} rows"
             raise ValueError(message)
+        if (known := self._remembered.get(number)) is not None:
+            self._tally.add(ReadStats(memory_hits=1))
+            return Ready(lambda: known)
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
@@ -268,11 +290,12 @@ class ShardSource:
         except LOSSES as error:
             return Ready(partial(self._lost, error))
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        return Job(cost, partial(self._make, index, block, plan, decoder), lambda rows: rows.nbytes)
+        make = partial(self._make, number, plan, decoder)
+        return Job(cost, make, lambda rows: rows.nbytes)
 
     def _lost(self, error: BlobError) -> Rows:
         """Raise an error, or return what stands for the rows that are lost by it."""
-        if self._on_error == "raise":
+        if self._on_error == "raise" or isinstance(error, NotCached):
             raise error
         return Rows.lost(self.schema, error)
 
@@ -281,23 +304,28 @@ class ShardSource:
         shard = self.manifest.shards[index]
         try:
             with told(shard, block):
-                check_file(BlobUrl.parse(shard.url).key, shard.version)
+                if mapped.keep is None:
+                    check_file(BlobUrl.parse(shard.url).key, shard.version)
+                else:  # a copy, and in use
+                    place = shard.blocks[block]
+                    size = place.stop - place.start
+                    self._tally.add(ReadStats(cache_hits=1, cached_bytes=size))
                 return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
             return self._lost(error)
 
-    async def _make(
-        self, index: int, block: int, plan: Plan, decoder: Decoder, core: AsyncContext
-    ) -> Rows:
+    async def _make(self, number: int, plan: Plan, decoder: Decoder, core: AsyncContext) -> Rows:
+        index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
             with told(shard, block):
-                memory = await fetch(core, shard, plan)
+                memory = await fetch(core, shard, plan, self._cached, self._tally)
                 rows = await on_thread(partial(self._decode, index, block, memory, decoder))
         except LOSSES as error:
             return self._lost(error)
         if plan.decoded:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
+        self._remembered.add(number, rows)
         return rows
 
     def _decode(self, index: int, block: int, memory: Memory, decoder: Decoder) -> Rows:
@@ -327,6 +355,11 @@ class ShardSource:
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the source's own."""
+
+
+def _decoded_bytes(reference: weakref.ref[ShardSource]) -> float:
+    source = reference()
+    return 0.0 if source is None else source.row_bytes * sum(source.block_rows)
 
 
 def _width(kind: pa.DataType) -> float:
