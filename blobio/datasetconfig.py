@@ -19,6 +19,7 @@ class DatasetConfig:
     Attributes:
         registry: The registry that `load_dataset` looks names up in, a prefix in any store.
         cache_dir: Where `Cache` keeps its copies; None for `~/.cache/blobio/datasets`.
+        cached: Read datasets through the cache in `cache_dir`, unless `cache=` says otherwise.
         offline: Ask no store: what is not in the cache, in the version that was asked for, is an
             error.
     """
@@ -26,14 +27,15 @@ class DatasetConfig:
     registry: str | None = None
     cache_dir: str | None = None
     offline: bool = False
+    cached: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> DatasetConfig:
         """Return the defaults, changed by the environment.
 
         Reads `BLOBIO_REGISTRY`; `BLOBIO_CACHE_DIR`, then `XDG_CACHE_HOME`, in which it is
-        `blobio/datasets`; `BLOBIO_OFFLINE`, then `HF_DATASETS_OFFLINE`, then `HF_HUB_OFFLINE`. The
-        first that is set and not empty counts.
+        `blobio/datasets`; `BLOBIO_OFFLINE`, then `HF_DATASETS_OFFLINE`, then `HF_HUB_OFFLINE`;
+        `BLOBIO_CACHE_DATASETS`. The first that is set and not empty counts.
         """
         home = env.get("XDG_CACHE_HOME")
         offline = (
@@ -46,4 +48,5 @@ class DatasetConfig:
             registry=env.get("BLOBIO_REGISTRY") or None,
             cache_dir=env.get("BLOBIO_CACHE_DIR") or (f"{home}/blobio/datasets" if home else None),
             offline=offline.upper() in _TRUE,
+            cached=env.get("BLOBIO_CACHE_DATASETS", "").upper() in _TRUE,
         )

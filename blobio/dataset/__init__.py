@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from blobio.dataset.cache import Cache, CacheFull, CacheStats
+from blobio.dataset.counting import ReadStats
 from blobio.dataset.dataset import Dataset
-from blobio.dataset.errors import BadShard, Skipped
+from blobio.dataset.errors import BadShard, NotCached, Skipped
 from blobio.dataset.explaining import Explanation
 from blobio.dataset.freezing import ShardFault, freeze, load_manifest, save_manifest, verify
 from blobio.dataset.iterating import BatchIterator, RowIterator
@@ -34,6 +35,8 @@ __all__ = [
     "Explanation",
     "Manifest",
     "ManifestError",
+    "NotCached",
+    "ReadStats",
     "Registry",
     "RowIterator",
     "RowRange",

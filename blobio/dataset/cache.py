@@ -21,7 +21,8 @@ from blobio.dataset.cacheledger import LEDGER_BYTES
 from blobio.dataset.cachelocks import require_local
 from blobio.dataset.cachemeta import Identity, Meta
 from blobio.dataset.cacheroom import CacheFull, Room, name_of
-from blobio.errors import NotFound, Unsupported
+from blobio.dataset.errors import NotCached
+from blobio.errors import Unsupported
 from blobio.url import BlobUrl, PathLike
 from blobio.values import Version
 
@@ -126,6 +127,16 @@ class Cache:
         """Where the copies are."""
         return self._files.directory
 
+    @property
+    def max_bytes(self) -> int | None:
+        """The limit, or None."""
+        return self._room.max_bytes
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self._blobs.config
+
     def get(self, url: PathLike, version: str | None = None) -> str:
         """Return the path of a local copy of a blob, fetched if need be.
 
@@ -137,7 +148,7 @@ class Cache:
             version: Copy this version; None for what is there now.
 
         Raises:
-            NotFound: There is no such blob; or, offline, no copy of it.
+            NotFound: There is no such blob; or, offline, `NotCached`: no copy of it.
             VersionMismatch: That version is gone, and there is no copy of it.
             CacheFull: There was no room for `wait_s`.
         """
@@ -335,7 +346,7 @@ class Cache:
             return version
         wanted = {(start, stop), (0, None)}
         found = self._files.versions(str(place))
-        found = [one for one in found if (one.start, one.stop) in wanted]
+        found = [one for one in found if (one.start, one.stop) in wanted and not one.kind]
         if found:
             return found[0].version
         return self._miss_offline(Identity(url=str(place), version="any", start=start, stop=stop))
@@ -347,7 +358,7 @@ class Cache:
             f"{identity.url}: offline, and the cache {self.directory} has no copy of version "
             f"{identity.version} with these bytes{there}"
         )
-        raise NotFound(message, url=identity.url, operation="get")
+        raise NotCached(message, url=identity.url, operation="get")
 
     def _own(self, place: BlobUrl) -> str:
         """Return the path of a file of this machine, which needs no copy."""

@@ -28,12 +28,15 @@ class Identity:
         version: Its version, or what stands for it.
         start: The first byte.
         stop: The first byte that is not in it; None for the end of the blob.
+        kind: `""` for bytes of the blob, else what was made of it (`manifest`), which nobody needs
+            to be asked about before it goes.
     """
 
     url: str
     version: str
     start: int = 0
     stop: int | None = None
+    kind: str = ""
 
     @property
     def url_key(self) -> str:
@@ -43,12 +46,13 @@ class Identity:
     @property
     def key(self) -> str:
         """The name of the entry, without its kind."""
-        return f"{self.url_key}-{_hash(self.version, str(self.start), str(self.stop))[:32]}"
+        facts = (self.version, str(self.start), str(self.stop), self.kind)
+        return f"{self.url_key}-{_hash(*facts)[:32]}"
 
     @property
     def file_name(self) -> str:
         """The name of the copy: that of the blob, so that what looks at endings works."""
-        name = BlobUrl.parse(self.url).name
+        name = "" if self.kind else BlobUrl.parse(self.url).name
         usable = name not in ("", ".", "..", META, GONE) and not name.startswith(".blobio-")
         return name if usable and len(os.fsencode(name)) <= _NAME_BYTES else "blob"
 
@@ -107,6 +111,7 @@ def load_meta(entry: str) -> Meta:
             version=identity.text("version"),
             start=identity.whole("start"),
             stop=stop,
+            kind=identity.text("kind"),
         ),
         size=fields.whole("size"),
         sha256=fields.text("sha256"),

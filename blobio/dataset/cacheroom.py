@@ -89,10 +89,11 @@ class Room:
     def _fetchable(self, items: list[Item]) -> list[Item]:
         """Return those that can be fetched again; note of the others that they are to be kept."""
         metas = [(item, self._files.meta_of(item)) for item in items]
-        known = [(item, meta.identity) for item, meta in metas if meta is not None]
+        known = [(item, meta.identity) for item, meta in metas if meta and not meta.identity.kind]
         blobs = {identity.url: (BlobUrl.parse(identity.url), None) for _, identity in known}
         found = dict(zip(blobs, self._blobs.heads(list(blobs.values())), strict=True))
-        fetchable = [item for item, meta in metas if meta is None]  # damaged: of no use to anybody
+        # damaged, of no use to anybody; or made of blobs, as it can be made again
+        fetchable = [item for item, meta in metas if meta is None or meta.identity.kind]
         for item, identity in known:
             there = found[identity.url]
             if isinstance(there, NotFound | VersionMismatch) or (

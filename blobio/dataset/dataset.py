@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, final
 
 import pyarrow as pa
 
+from blobio.dataset.counting import Counting, ReadStats
 from blobio.dataset.delivering import Consumer, Delivery
 from blobio.dataset.errors import Skipped
 from blobio.dataset.explaining import Explanation, explain
@@ -19,7 +20,7 @@ from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
 from blobio.dataset.pieces import DEFAULT_TASK_BYTES
 from blobio.dataset.source import Source
-from blobio.dataset.standing import Standing
+from blobio.dataset.standing import Standing, leaves
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
 from blobio.dataset.tasks import map_pieces
@@ -246,6 +247,16 @@ class Dataset(Verbs):
             config=config,
         )
         return write(self, url, how, executor=executor, task_bytes=task_bytes, in_flight=in_flight)
+
+    def stats(self) -> ReadStats:
+        """Tell what reading the shards has cost so far in this process; see `ReadStats`.
+
+        Datasets made of one another by verbs share it, but for `select`, which opens anew; a worker
+        of a DataLoader counts its own.
+        """
+        sources = {id(one.source): one.source for one in leaves(self.tree)}
+        counted = [source.stats for source in sources.values() if isinstance(source, Counting)]
+        return sum(counted, ReadStats())
 
     def to_torch(
         self,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from blobio.dataset.manifest import Shard
 from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch, redact
 
-__all__ = ["LOSSES", "BadShard", "OnError", "Skipped", "told"]
+__all__ = ["LOSSES", "BadShard", "NotCached", "OnError", "Skipped", "told"]
 
 OnError: TypeAlias = Literal["raise", "skip", "substitute"]
 """What a reading does with a block that is lost: raise, go on without its rows, or with as many
@@ -29,6 +29,14 @@ class BadShard(BlobError, ValueError):
 
     row: int | None = None
     default_errno: ClassVar[int | None] = errno.EINVAL
+
+
+@final
+class NotCached(NotFound):
+    """Offline, and the cache has no copy of what is asked for; whether a store has it is unknown.
+
+    `on_error="skip"` does not skip it: the rows are not lost.
+    """
 
 
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, EOFError)

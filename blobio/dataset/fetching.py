@@ -8,6 +8,8 @@ from typing import Final
 
 from blobio.core.context import AsyncContext
 from blobio.core.flow import each
+from blobio.dataset.cachedreads import CachedReads
+from blobio.dataset.counting import ReadStats, Tally
 from blobio.dataset.engine import on_thread
 from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.local import expect, map_file
@@ -46,18 +48,32 @@ def parts(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return cut
 
 
-async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
-    """Fetch what a plan names: 1 GET for each of its `parts`, eight at once.
+async def fetch(
+    core: AsyncContext, shard: Shard, plan: Plan, cached: CachedReads | None, tally: Tally
+) -> Memory:
+    """Fetch what a plan names: 1 GET for each of its `parts` that is not cached, eight at once.
 
     A local shard is mapped instead, and the kernel told what will be looked at.
 
+    Args:
+        core: Where the shard is.
+        shard: What to fetch of.
+        plan: What to fetch.
+        cached: What reads through a cache, None for none.
+        tally: Counts what is fetched, and what was cached.
+
     Raises:
         NotFound, VersionMismatch: The shard is gone, or is another one than was indexed.
+        NotCached: Offline, and not all of it is cached.
     """
     wanted = parts(plan.spans)
     driver, url = core.stores.blob(shard.url, "read")
     if driver.capabilities.local_paths:
         return await on_thread(partial(_map, url.key, shard.version, wanted))
+    if cached is not None and (whole := await on_thread(partial(cached.whole, shard))) is not None:
+        size = sum(stop - start for start, stop in wanted)
+        tally.add(ReadStats(cache_hits=len(wanted), cached_bytes=size))
+        return whole
     memory: Sparse | Packed
     if plan.whole:
         memory = Sparse(shard.size)
@@ -66,13 +82,22 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
             memory.expect(start, stop)
     else:
         memory = Packed(wanted)
+    if cached is not None:
+        found = wanted
+        wanted = await on_thread(partial(cached.load, shard, wanted, memory))
+        size = sum(stop - start for start, stop in found if (start, stop) not in wanted)
+        hits = len(found) - len(wanted)
+        tally.add(ReadStats(cache_hits=hits, cache_misses=len(wanted), cached_bytes=size))
     reader = core.stores.reader(shard.url, size=shard.size, version=shard.version)
 
     async def one(part: tuple[int, int]) -> None:
         with memory.view(*part) as view:
             await reader.readinto(part[0], view)
+        tally.add(ReadStats(requests=1, fetched_bytes=part[1] - part[0]))
+        if cached is not None:
+            await on_thread(partial(cached.store, shard, part, memory))
 
-    await each(one, wanted, window=min(_AT_ONCE, len(wanted)))
+    await each(one, wanted, window=max(1, min(_AT_ONCE, len(wanted))))
     return memory
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from blobio.dataset import hub
+from blobio.dataset.cachedreads import CacheChoice, cached_reads
 from blobio.dataset.dataset import Dataset
 from blobio.dataset.freezing import load_manifest
 from blobio.dataset.manifest import Manifest, Split
@@ -65,6 +66,8 @@ def open_dataset(
     split: str | None = None,
     schema: pa.Schema | None = None,
     on_error: OnError = "raise",
+    cache: CacheChoice = None,
+    in_memory_max_bytes: int = 0,
     config: Config | None = None,
 ) -> Dataset:
     """Open a dataset where it is: shards of any store, or a manifest that names them.
@@ -79,24 +82,37 @@ def open_dataset(
         split: Only the shards of this split, which a manifest tells.
         schema: Of shards, as in `open_source`.
         on_error: As in `open_source`.
+        cache: Read through this `Cache`: ranges of shards that are there cost no request, others
+            are put there. True for the one of the settings, False for none; None for what
+            `Config.dataset.cached` (`BLOBIO_CACHE_DATASETS`) says. Offline, never none.
+        in_memory_max_bytes: Keep all rows in memory, decoded, from when they are first read, if
+            they take about as many bytes or less. 0 keeps none.
         config: All settings; None for `Config.from_env()`.
 
     Raises:
         NotFound: There is no such file, manifest or split.
+        NotCached: Offline, and it is not in the cache; also on reading.
         ManifestError: The manifest is damaged.
         BadShard, InvalidConfig: As `open_source`.
     """
     with closed_on_error(config) as binding:
+        cached = cached_reads(cache, binding.config)
         if isinstance(urls, Manifest):
             manifest = urls
         elif isinstance(urls, str) and urls.endswith(_MANIFEST) and format == "auto":
-            manifest = load_manifest(urls, config=config)
+            manifest = load_manifest(urls, cache=cached and cached.cache, config=config)
         else:
             manifest = index_shards(urls, format=format, schema=schema, binding=binding)
         if split is not None:
             manifest = split_of(manifest, split)
         source = ShardSource(
-            manifest, columns=columns, filter=filter, on_error=on_error, binding=binding
+            manifest,
+            columns=columns,
+            filter=filter,
+            on_error=on_error,
+            binding=binding,
+            cached=cached,
+            in_memory_max_bytes=in_memory_max_bytes,
         )
     return Dataset(source)
 

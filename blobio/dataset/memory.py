@@ -184,6 +184,7 @@ class Mapped:
     def __init__(self, path: str) -> None:
         with pa.memory_map(path) as file:
             self._buffer: pa.Buffer = file.read_buffer()
+        self.keep: object = None  # what has to live as long, such as the lock of a copy
 
     def slice(self, start: int, stop: int) -> pa.Buffer:
         """Return bytes `start` to `stop` of the file."""

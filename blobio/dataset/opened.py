@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar, final
 
 from blobio.blocking.binding import Binding
+from blobio.dataset.cachedreads import CachedReads
 from blobio.dataset.formats import decoder_of
 from blobio.dataset.formats.arrow import ArrowDecoder
 from blobio.dataset.formats.base import Decoder
@@ -28,8 +29,11 @@ _MAPPINGS: Final = 1024  # of address space, not memory
 class OpenShards:
     """What readings of one process have opened of a manifest. May be used from any thread."""
 
-    def __init__(self, manifest: Manifest, binding: Binding) -> None:
+    def __init__(
+        self, manifest: Manifest, binding: Binding, cached: CachedReads | None = None
+    ) -> None:
         self._manifest = manifest
+        self._cached = cached
         self._binding = binding
         self._decoders: _Latest[Decoder] = _Latest(_DECODERS)
         self._mappings: _Latest[Mapped | None] = _Latest(_MAPPINGS)
@@ -43,7 +47,9 @@ class OpenShards:
         return self._decoders.get(index, self._decode)
 
     def mapped(self, index: int) -> Mapped | None:
-        """Return a shard whose blocks can be taken where they lie: a local Arrow file or stream.
+        """Return a shard whose blocks can be taken where they lie: an Arrow file or stream.
+
+        One on the local disk, or whose copy is in the cache as a whole.
 
         Raises:
             NotFound, VersionMismatch: Such a file is gone, or another one is there.
@@ -57,11 +63,15 @@ class OpenShards:
     def _map(self, index: int) -> Mapped | None:
         shard = self._manifest.shards[index]
         url = BlobUrl.parse(shard.url)
-        if not self._binding.capabilities(url).local_paths:
+        mapped: Mapped | None
+        if self._binding.capabilities(url).local_paths:
+            mapped = map_file(url.key, shard.version)
+        else:  # a copy on the local disk, which nobody changes
+            mapped = None if self._cached is None else self._cached.whole(shard)
+        if mapped is None:
             return None
         decoder = self.decoder(index)
         assert isinstance(decoder, ArrowDecoder)
-        mapped = map_file(url.key, shard.version)
         return mapped if decoder.is_ready(mapped) else None
 
 

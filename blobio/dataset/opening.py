@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
+from blobio.dataset.cachedreads import cached_reads
 from blobio.dataset.errors import BadShard, OnError
 from blobio.dataset.finding import find
 from blobio.dataset.indexing import index
@@ -69,7 +70,12 @@ def open_source(
     with closed_on_error(config) as binding:
         manifest = index_shards(urls, format=format, schema=schema, binding=binding)
         return ShardSource(
-            manifest, columns=columns, filter=filter, on_error=on_error, binding=binding
+            manifest,
+            columns=columns,
+            filter=filter,
+            on_error=on_error,
+            binding=binding,
+            cached=cached_reads(None, binding.config),
         )
 
 

@@ -18,9 +18,11 @@ import pyarrow as pa
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
+from blobio.dataset.cachedreads import CachedReads
 from blobio.dataset.columns import conform, project, width
+from blobio.dataset.counting import ReadStats, Tally
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import LOSSES, BadShard, OnError, Skipped, told
+from blobio.dataset.errors import LOSSES, BadShard, NotCached, OnError, Skipped, told
 from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats.base import Decoder, Memory, Plan
@@ -30,6 +32,7 @@ from blobio.dataset.lost import Lost, stand_ins
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
+from blobio.dataset.remembering import Remembered
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig, NotFound, VersionMismatch, redact
@@ -94,6 +97,8 @@ class ShardSource:
             asked for again. Any other error is raised.
         config: All settings; None for `Config.from_env()`.
         binding: The connections to use, which `config` is for otherwise.
+        cached: What reads through a cache on disk, None for none.
+        in_memory_max_bytes: Keep all decoded blocks in memory if they take about as much or less.
 
     Attributes:
         manifest: As it was given.
@@ -114,11 +119,15 @@ class ShardSource:
         on_error: OnError = "raise",
         config: Config | None = None,
         binding: Binding | None = None,
+        cached: CachedReads | None = None,
+        in_memory_max_bytes: int = 0,
     ) -> None:
         self.manifest = manifest
         if on_error not in get_args(OnError):
             message = f"on_error is one of {get_args(OnError)}, not {on_error!r}"
             raise InvalidConfig(message, operation="open")
+        self._cached = cached
+        self._in_memory_max_bytes = in_memory_max_bytes
         self.on_error: str = on_error
         self.lost = Lost()
         self._filter = None if filter is None else Filter(filter, manifest.schema)
@@ -138,7 +147,10 @@ class ShardSource:
         self._binding = binding
         # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
         weakref.finalize(self, _drop, binding).atexit = False
-        self._shards = OpenShards(self.manifest, binding)
+        self._shards = OpenShards(self.manifest, binding, self._cached)
+        self._tally = Tally()
+        decoded = partial(_decoded_bytes, weakref.ref(self))  # no cycle, which would keep it open
+        self._remembered = Remembered(self._in_memory_max_bytes, decoded)
         self._expansion: float | None = None
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
@@ -173,7 +185,8 @@ class ShardSource:
         return other
 
     def _state(self) -> dict[str, object]:
-        left_out = ("_shards", "_skipped", "_expansion", "_binding", "row_bytes")
+        left_out = {"_shards", "_skipped", "_expansion", "_binding", "row_bytes"}
+        left_out |= {"_tally", "_remembered"}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __getstate__(self) -> dict[str, object]:
@@ -223,7 +236,7 @@ class ShardSource:
                     yield job
 
         with closing(ordered(self._binding, jobs())) as blocks:
-            for rows in blocks:
+            for rows in self._tally.timed(blocks):
                 group = waiting.popleft()
                 if rows.failure is not None:
                     self._tell(group[0].block, rows.failure, rows.substitute)
@@ -273,7 +286,13 @@ class ShardSource:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
         return tuple(self._skipped)
 
+    @property
+    def stats(self) -> ReadStats:
+        """What readings of this process have cost so far."""
+        return self._tally.stats()
+
     def _tell(self, number: int, failure: BlobError, substitute: int | None) -> None:
+        self._tally.add(ReadStats(skipped_blocks=1))
         index, _ = self._blocks[number]
         url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
         self._skipped.append(Skipped(url, number, rows, failure.message, substitute))
@@ -287,6 +306,9 @@ class ShardSource:
         if beyond is not None:
             message = f"{beyond} lies beyond its block, which has {rows} rows"
             raise ValueError(message)
+        if (known := self._remembered.get(number)) is not None:
+            self._tally.add(ReadStats(memory_hits=1))
+            return Ready(lambda: known)
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         try:
@@ -321,7 +343,12 @@ class ShardSource:
         shard = self.manifest.shards[index]
         try:
             with told(shard, block):
-                check_file(BlobUrl.parse(shard.url).key, shard.version)
+                if mapped.keep is None:
+                    check_file(BlobUrl.parse(shard.url).key, shard.version)
+                else:  # a copy, and in use
+                    place = shard.blocks[block]
+                    size = place.stop - place.start
+                    self._tally.add(ReadStats(cache_hits=1, cached_bytes=size))
                 return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
             return self._binding.call(partial(self._stand_in, number, error))
@@ -333,18 +360,19 @@ class ShardSource:
             return await self._stand_in(number, error, core)
         if plan.decoded:
             self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
+        self._remembered.add(number, rows)
         return rows
 
     async def _load(self, core: AsyncContext, number: int, plan: Plan, decoder: Decoder) -> Rows:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         with told(shard, block):
-            memory = await fetch(core, shard, plan)
+            memory = await fetch(core, shard, plan, self._cached, self._tally)
             return await on_thread(partial(self._decode, index, block, memory, decoder))
 
     async def _stand_in(self, number: int, error: BlobError, core: AsyncContext) -> Rows:
         """Raise an error, or return what stands for the rows that are lost by it."""
-        if self.on_error == "raise":
+        if self.on_error == "raise" or isinstance(error, NotCached):
             raise error
         self._remember(number, error)
         if self.on_error == "skip":
@@ -356,6 +384,8 @@ class ShardSource:
                 with told(self.manifest.shards[index], block):
                     decoder, plan = self._plan(index, block)
                 rows = await self._load(core, other, plan, decoder)
+            except NotCached:
+                raise
             except LOSSES as failure:
                 self._remember(other, failure)
             else:
@@ -398,3 +428,8 @@ class ShardSource:
 
 def _drop(binding: Binding) -> None:
     """Let go of the last reference but the source's own."""
+
+
+def _decoded_bytes(reference: weakref.ref[ShardSource]) -> float:
+    source = reference()
+    return 0.0 if source is None else source.row_bytes * sum(source.block_rows)

@@ -14,7 +14,7 @@ from blobio.dataset.state import Position, State, StateDict, StateMismatch, shor
 from blobio.dataset.stored import StoredRows
 from blobio.dataset.tree import Rows
 
-__all__ = ["Standing", "fingerprint_of", "walk"]
+__all__ = ["Standing", "fingerprint_of", "leaves", "walk"]
 
 
 @final
@@ -158,8 +158,12 @@ class Standing:
 
 def fingerprint_of(rows: Rows) -> str:
     """Return the fingerprint of the source, or a digest of those of several."""
-    leaves = [found for found in walk(rows) if isinstance(found, StoredRows)]
-    return shortened(" ".join(leaf.source.fingerprint for leaf in leaves))
+    return shortened(" ".join(leaf.source.fingerprint for leaf in leaves(rows)))
+
+
+def leaves(rows: Rows) -> list[StoredRows]:
+    """Return the rows of sources that rows are made of."""
+    return [found for found in walk(rows) if isinstance(found, StoredRows)]
 
 
 def walk(rows: Rows) -> Iterator[Rows]:
