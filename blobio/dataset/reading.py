@@ -6,12 +6,12 @@ import hashlib
 import logging
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 import pyarrow as pa
 
@@ -28,6 +28,7 @@ from blobio.dataset.local import check_file
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
+from blobio.dataset.paging import PageReads, Try
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
 from blobio.errors import BlobError, InvalidConfig, redact
@@ -45,6 +46,7 @@ _log = logging.getLogger("blobio.dataset")
 _SAMPLE: Final = 16
 _SKIPPED: Final = 10_000
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
+_Make: TypeAlias = Callable[[AsyncContext], Coroutine[object, object, Rows]]
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
 
 
@@ -124,6 +126,7 @@ class ShardSource:
         # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
         weakref.finalize(self, _drop, binding).atexit = False
         self._shards = OpenShards(self.manifest, binding)
+        self._pages = PageReads(self._read, self._filter)
         self._expansion: float | None = None
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
@@ -141,7 +144,7 @@ class ShardSource:
         return other
 
     def _state(self) -> dict[str, object]:
-        left_out = ("_shards", "_skipped", "_expansion", "_binding", "row_bytes")
+        left_out = ("_shards", "_pages", "_skipped", "_expansion", "_binding", "row_bytes")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __getstate__(self) -> dict[str, object]:
@@ -174,7 +177,9 @@ class ShardSource:
         """Yield the rows of each range as one batch; see `Source.read`.
 
         A block is fetched and decoded once for ranges of it that follow on one another: 1 GET for
-        each run of bytes of the columns, cut to 4 MiB.
+        each run of bytes of the columns, cut to 4 MiB. Where Parquet has a page index, and it pays
+        (see `paging`), only the pages of the rows of the ranges are fetched, and of these no pages
+        that the filter rules out: 1 GET more for the indexes of a shard, which are kept.
 
         Raises:
             NotFound, VersionMismatch: A shard is gone, or was replaced since it was indexed.
@@ -268,7 +273,13 @@ class ShardSource:
         except LOSSES as error:
             return Ready(partial(self._lost, error))
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        return Job(cost, partial(self._make, index, block, plan, decoder), lambda rows: rows.nbytes)
+        spans = [(one.start, one.stop) for one in ranges]
+        less = self._pages.attempt(decoder, (index, block), spans, plan)
+        make: _Make = partial(self._make, index, block, plan, decoder)
+        if less is not None:
+            cost = cost * less.guess // max(1, plan.fetched)
+            make = partial(self._make_less, index, less, make)
+        return Job(cost, make, lambda rows: rows.nbytes)
 
     def _lost(self, error: BlobError) -> Rows:
         """Raise an error, or return what stands for the rows that are lost by it."""
@@ -285,6 +296,23 @@ class ShardSource:
                 return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
             return self._lost(error)
+
+    async def _make_less(
+        self,
+        index: int,
+        less: Try,
+        whole: _Make,
+        core: AsyncContext,
+    ) -> Rows:
+        shard = self.manifest.shards[index]
+        try:
+            with told(shard, less.block):
+                found = await self._pages.read(core, shard, less)
+                if found is not None:
+                    return await on_thread(partial(self._rows, *found))
+        except LOSSES as error:
+            return self._lost(error)
+        return await whole(core)
 
     async def _make(
         self, index: int, block: int, plan: Plan, decoder: Decoder, core: AsyncContext
@@ -307,11 +335,15 @@ class ShardSource:
         if table.num_rows != wanted:
             message = f"{table.num_rows} rows instead of {wanted}"
             raise ValueError(message)
-        table = _conform(table, self._wanted)
+        return self._rows(table, None)
+
+    def _rows(self, table: pa.Table | None, spans: Sequence[tuple[int, int]] | None) -> Rows:
+        """Return the rows of a table that pass; None for none of them."""
+        table = self._wanted.empty_table() if table is None else _conform(table, self._wanted)
         mask = None if self._filter is None else self._filter.mask(table)
         if self._read != self._columns:
             table = table.select(list(self._columns))
-        return Rows(table, mask)
+        return Rows(table, mask, spans)
 
     def _kept(self, index: int) -> Sequence[int]:
         """Return the blocks of a shard that can have rows that pass."""
