@@ -18,6 +18,7 @@ import pyarrow as pa
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
 from blobio.dataset.blocks import Blocks
+from blobio.dataset.conforming import conform, project
 from blobio.dataset.engine import Job, Ready, on_thread, ordered
 from blobio.dataset.errors import LOSSES, OnError, Skipped, told
 from blobio.dataset.fetching import fetch, parts
@@ -31,7 +32,7 @@ from blobio.dataset.opened import OpenShards
 from blobio.dataset.paging import PageReads, Try
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
-from blobio.errors import BlobError, InvalidConfig, redact
+from blobio.errors import BlobError, redact
 from blobio.url import BlobUrl
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ class ShardSource:
     def _project(self, columns: Sequence[str] | None) -> None:
         whole = self.manifest.schema
         self._columns = tuple(whole.names if columns is None else columns)
-        self.schema: pa.Schema = whole if columns is None else _project(whole, self._columns)
+        self.schema: pa.Schema = whole if columns is None else project(whole, self._columns)
         extra = [] if self._filter is None else self._filter.columns
         self._read = tuple(dict.fromkeys([*self._columns, *extra]))
-        self._wanted = whole if self._read == tuple(whole.names) else _project(whole, self._read)
+        self._wanted = whole if self._read == tuple(whole.names) else project(whole, self._read)
 
     def _prepare(self, binding: Binding) -> None:
         self._binding = binding
@@ -136,7 +137,7 @@ class ShardSource:
         Raises:
             InvalidConfig: A column is not among those of this source.
         """
-        _project(self.schema, columns)
+        project(self.schema, columns)
         other = ShardSource.__new__(ShardSource)
         other.__dict__.update(self._state())
         other._project(columns)  # noqa: SLF001 - of its own class
@@ -241,6 +242,18 @@ class ShardSource:
             decoded=plan.decoded,
         )
 
+    def picks(self, ranges: Sequence[RowRange]) -> float | None:
+        """Tell which part of a block is fetched for some rows of it, about; None for all of it."""
+        if self._filter is not None:
+            return None
+        index, block = self._blocks[ranges[0].block]
+        with told(self.manifest.shards[index], block):
+            decoder = self._shards.decoder(index)
+            plan = decoder.plan(block, self._read)
+        spans = [(one.start, one.stop) for one in ranges]
+        less = self._pages.attempt(decoder, (index, block), spans, plan)
+        return None if less is None else less.guess / plan.fetched
+
     @property
     def skipped(self) -> Sequence[Skipped]:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
@@ -339,7 +352,7 @@ class ShardSource:
 
     def _rows(self, table: pa.Table | None, spans: Sequence[tuple[int, int]] | None) -> Rows:
         """Return the rows of a table that pass; None for none of them."""
-        table = self._wanted.empty_table() if table is None else _conform(table, self._wanted)
+        table = self._wanted.empty_table() if table is None else conform(table, self._wanted)
         mask = None if self._filter is None else self._filter.mask(table)
         if self._read != self._columns:
             table = table.select(list(self._columns))
@@ -367,26 +380,3 @@ def _width(kind: pa.DataType) -> float:
         return float(kind.bit_width) / 8
     except ValueError:
         return 0.0
-
-
-def _project(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
-    unknown = [name for name in columns if schema.get_field_index(name) < 0]
-    if unknown or not columns or len(set(columns)) < len(columns):
-        message = f"columns {list(columns)}: name some of {schema.names}, each once"
-        raise InvalidConfig(message, operation="open")
-    return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
-
-
-def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a table of this schema, if the columns are of its types."""
-    if table.schema.equals(schema, check_metadata=True):
-        return table
-    columns = []
-    for field, column in zip(schema, table.columns, strict=True):
-        if pa.types.is_null(column.type):
-            column = column.cast(field.type)  # noqa: PLW2901 - all of it is null
-        elif field.type != column.type:
-            message = f"column {field.name!r} is of type {column.type} instead of {field.type}"
-            raise ValueError(message)
-        columns.append(column)
-    return pa.Table.from_arrays(columns, schema=schema)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blobio import Config, Context
-from blobio.dataset import open_source
+from blobio.dataset import open_dataset, open_source
 from blobio.dataset.fetching import HOLE_BYTES
 from blobio.dataset.paging import merged, saves
 from blobio.dataset.reading import ShardSource
@@ -126,6 +126,37 @@ def test_rows_that_take_most_of_their_group_are_read_with_it(counted: Counted) -
 
     assert found == wide().slice(GROUP, 12_000)
     assert counted.take()[0] == source.cost(1).count
+
+
+def test_random_access_takes_pages_until_they_would_be_the_block(counted: Counted) -> None:
+    ds = open_dataset(counted.place.put("a.parquet", shard()), config=counted.config)
+    view = ds.skip(10).map(lambda batch: batch.select(["number", "text"])).random_access()
+    counted.take()
+    positions = [19_980, 25_000, 7, 25_001, 20_100]
+
+    found = view.take(positions)
+
+    assert found["number"].to_pylist() == [10 + position for position in positions]
+    requests, size = counted.take()
+    assert requests <= 1 + 3 * 4
+    assert size < 150_000  # of 2.4 MB
+    for row in range(400):
+        assert view[50 * row]["number"] == 10 + 50 * row
+    assert counted.take()[1] < 2 * 2_400_000
+    assert view[19_000]["number"] == 19_010
+    assert counted.take()[0] == 0
+
+
+@pytest.mark.parametrize("columns", [["number", "text"], None])
+def test_slices_across_row_groups_are_those_of_the_table(
+    make_place: Make, columns: list[str] | None
+) -> None:
+    url = make_place("local").put("a.parquet", shard())
+    view = open_dataset(url, columns=columns).random_access()
+
+    expected = wide() if columns is None else wide().select(columns)
+    for start, stop in ((19_990, 20_010), (0, 1), (19_999, 40_000), (0, 40_000), (39_999, 40_000)):
+        assert pa.Table.from_batches([view[start:stop]]) == expected.slice(start, stop - start)
 
 
 def test_pages_that_a_filter_rules_out_are_not_fetched(counted: Counted) -> None:
