@@ -6,12 +6,12 @@ import hashlib
 import logging
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final, final, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, final, get_args
 
 import pyarrow as pa
 
@@ -32,6 +32,7 @@ from blobio.dataset.lost import Lost, stand_ins
 from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
+from blobio.dataset.paging import PageReads, Try
 from blobio.dataset.remembering import Remembered
 from blobio.dataset.rows import Rows
 from blobio.dataset.source import RowRange
@@ -51,6 +52,7 @@ _SAMPLE: Final = 16
 _SKIPPED: Final = 10_000
 _TRIES: Final = 64  # of blocks to stand in for one that is lost
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
+_Make: TypeAlias = Callable[[AsyncContext], Coroutine[object, object, Rows]]
 _EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
 
 
@@ -149,6 +151,7 @@ class ShardSource:
         weakref.finalize(self, _drop, binding).atexit = False
         self._shards = OpenShards(self.manifest, binding, self._cached)
         self._tally = Tally()
+        self._pages = PageReads(self._read, self._filter, self._cached, self._tally)
         decoded = partial(_decoded_bytes, weakref.ref(self))  # no cycle, which would keep it open
         self._remembered = Remembered(self._in_memory_max_bytes, decoded)
         self._expansion: float | None = None
@@ -186,7 +189,7 @@ class ShardSource:
 
     def _state(self) -> dict[str, object]:
         left_out = {"_shards", "_skipped", "_expansion", "_binding", "row_bytes"}
-        left_out |= {"_tally", "_remembered"}
+        left_out |= {"_tally", "_remembered", "_pages"}
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __getstate__(self) -> dict[str, object]:
@@ -219,7 +222,9 @@ class ShardSource:
         """Yield the rows of each range as one batch; see `Source.read`.
 
         A block is fetched and decoded once for ranges of it that follow on one another: 1 GET for
-        each run of bytes of the columns, cut to 4 MiB.
+        each run of bytes of the columns, cut to 4 MiB. Where Parquet has a page index, and it pays
+        (see `paging`), only the pages of the rows of the ranges are fetched, and of these no pages
+        that the filter rules out: 1 GET more for the indexes of a shard, which are kept.
 
         Raises:
             NotFound, VersionMismatch: A shard is gone, or was replaced since it was indexed.
@@ -281,6 +286,18 @@ class ShardSource:
             decoded=plan.decoded,
         )
 
+    def picks(self, ranges: Sequence[RowRange]) -> float | None:
+        """Tell which part of a block is fetched for some rows of it, about; None for all of it."""
+        if self._filter is not None:
+            return None
+        index, block = self._blocks[ranges[0].block]
+        with told(self.manifest.shards[index], block):
+            decoder = self._shards.decoder(index)
+            plan = decoder.plan(block, self._read)
+        spans = [(one.start, one.stop) for one in ranges]
+        less = self._pages.attempt(decoder, (index, block), spans, plan)
+        return None if less is None else less.guess / plan.fetched
+
     @property
     def skipped(self) -> Sequence[Skipped]:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
@@ -326,7 +343,13 @@ class ShardSource:
                 lambda rows: rows.nbytes,
             )
         cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        return Job(cost, partial(self._make, number, plan, decoder), lambda rows: rows.nbytes)
+        make: _Make = partial(self._make, number, plan, decoder)
+        spans = [(one.start, one.stop) for one in ranges]
+        less = self._pages.attempt(decoder, (index, block), spans, plan)
+        if less is not None:
+            cost = cost * less.guess // max(1, plan.fetched)
+            make = partial(self._make_less, number, less, make)
+        return Job(cost, make, lambda rows: rows.nbytes)
 
     def _plan(self, index: int, block: int) -> tuple[Decoder, Plan]:
         size = self.manifest.shards[index].size
@@ -352,6 +375,18 @@ class ShardSource:
                 return self._decode(index, block, mapped, self._shards.decoder(index))
         except LOSSES as error:
             return self._binding.call(partial(self._stand_in, number, error))
+
+    async def _make_less(self, number: int, less: Try, whole: _Make, core: AsyncContext) -> Rows:
+        """Read by pages, or the whole block where that cannot be."""
+        shard = self.manifest.shards[less.shard]
+        try:
+            with told(shard, less.block):
+                found = await self._pages.read(core, shard, less)
+                if found is not None:
+                    return await on_thread(partial(self._rows, *found))
+        except LOSSES as error:
+            return await self._stand_in(number, error, core)
+        return await whole(core)
 
     async def _make(self, number: int, plan: Plan, decoder: Decoder, core: AsyncContext) -> Rows:
         try:
@@ -408,11 +443,15 @@ class ShardSource:
         if table.num_rows != wanted:
             message = f"{table.num_rows} rows instead of {wanted}"
             raise ValueError(message)
-        table = conform(table, self._wanted)
+        return self._rows(table, None)
+
+    def _rows(self, table: pa.Table | None, spans: Sequence[tuple[int, int]] | None) -> Rows:
+        """Return the rows of a table that pass; None for none of them."""
+        table = self._wanted.empty_table() if table is None else conform(table, self._wanted)
         mask = None if self._filter is None else self._filter.mask(table)
         if self._read != self._columns:
             table = table.select(list(self._columns))
-        return Rows(table, mask)
+        return Rows(table, mask, spans)
 
     def _kept(self, index: int) -> Sequence[int]:
         """Return the blocks of a shard that can have rows that pass."""

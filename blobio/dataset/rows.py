@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import final
 
 import pyarrow as pa
@@ -19,6 +22,8 @@ class Rows:
     Args:
         table: All rows of the block.
         mask: Which of them pass, as booleans without nulls; None for all.
+        spans: Which rows of the block the table has, in order and apart; None for all. The others
+            are not asked for, or do not pass.
 
     Attributes:
         nbytes: What they hold.
@@ -26,7 +31,14 @@ class Rows:
         substitute: The block that they are of instead; None, with a failure, if there are none.
     """
 
-    def __init__(self, table: pa.Table, mask: pa.ChunkedArray | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        mask: pa.ChunkedArray | None = None,
+        spans: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        self._starts = None if spans is None else [start for start, _ in spans]
+        self._before = [0, *accumulate(stop - start for start, stop in spans or ())]
         self._passed: pa.Array | None = None
         self._num_rows: int = table.num_rows
         if mask is not None:
@@ -78,6 +90,10 @@ class Rows:
 
     def _position(self, row: int) -> int:
         """Return how many rows before `row` pass the filter."""
+        if self._starts is not None:
+            at = bisect_right(self._starts, row)  # of these spans some rows are before it
+            inside = row - self._starts[at - 1] if at else 0
+            row = min(self._before[max(0, at - 1)] + inside, self._before[at])
         if self._passed is None or row == 0:
             return row
         return int(self._passed[row - 1].as_py())

@@ -238,7 +238,11 @@ class SlicedRows:
 
     def reader(self, keep: int) -> Reader:
         """Return a reader of the rows, shifted."""
-        return _Shifted(self.rows.reader(keep), self.start)
+        return self.over(self.rows.reader(keep))
+
+    def over(self, reader: Reader) -> Reader:
+        """Return a reader of these positions over one of the rows."""
+        return _Shifted(reader, self.start)
 
 
 @final

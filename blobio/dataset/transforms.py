@@ -99,7 +99,11 @@ class ChangedRows:
 
     def reader(self, keep: int) -> Reader:
         """Return a reader that changes each batch when it is asked for."""
-        return _Changing(self.rows.reader(keep), self.change)
+        return self.over(self.rows.reader(keep))
+
+    def over(self, reader: Reader) -> Reader:
+        """Return a reader that changes what one of the rows gives."""
+        return _Changing(reader, self.change)
 
 
 @final

@@ -12,6 +12,7 @@ from typing import Final, SupportsIndex, final, overload
 
 import pyarrow as pa
 
+from blobio.dataset.picking import picking_reader
 from blobio.dataset.standing import fingerprint_of
 from blobio.dataset.transforms import empty_batch
 from blobio.dataset.tree import Reader, Rows, Span
@@ -29,7 +30,8 @@ class RowView:
     Picklable; any number of threads may use it, one reads at a time.
 
     Blocks, or windows of a shuffle, that a call needs are read once for it, in their order; the
-    last four stay in memory for the next calls.
+    last four stay in memory for the next calls. Of Parquet with a page index only the pages of the
+    rows are read where that pays, and the row group once they would add up to it.
     """
 
     def __init__(self, rows: Rows, epoch: int) -> None:
@@ -128,7 +130,7 @@ class RowView:
             return empty_batch(self.schema)
         with self._lock:
             if self._reader is None:
-                self._reader = self._rows.reader(_KEPT_BLOCKS)
+                self._reader = picking_reader(self._rows, _KEPT_BLOCKS)
             batches = list(self._reader.read(spans))
         return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 

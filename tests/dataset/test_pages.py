@@ -75,8 +75,8 @@ def rows_of(draw: st.DrawFn, num_rows: int) -> list[RowSpan]:
 @st.composite
 def files(draw: st.DrawFn) -> tuple[pa.Table, dict[str, Any], list[RowSpan]]:
     """Draw a table, how it is written, and some of the rows of its first row group."""
-    names = draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=4, unique=True))
-    base = draw(st.integers(2, 30))
+    names = draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=3, unique=True))
+    base = draw(st.integers(2, 8))
     times = draw(st.integers(1, 40))
     columns = {}
     for name in names:
@@ -98,7 +98,15 @@ def files(draw: st.DrawFn) -> tuple[pa.Table, dict[str, Any], list[RowSpan]]:
     return pa.table(columns), options, rows_of(draw, min(options["group"], base * times))
 
 
-@settings(max_examples=60, deadline=None)
+def plain(found: pa.Table) -> pa.Table:
+    """Return a table without dictionaries, which need not have the same values."""
+    for number, column in enumerate(found.columns):
+        if pa.types.is_dictionary(column.type):
+            found = found.set_column(number, found.column_names[number], column.cast(pa.string()))
+    return found
+
+
+@settings(max_examples=30, deadline=None)
 @given(files())
 def test_rows_of_pages_are_those_that_pyarrow_reads(
     file: tuple[pa.Table, dict[str, Any], list[RowSpan]],
@@ -110,9 +118,9 @@ def test_rows_of_pages_are_those_that_pyarrow_reads(
 
     group = pq.ParquetFile(pa.BufferReader(data)).read_row_group(0)
     expected = pa.concat_tables([group.slice(start, stop - start) for start, stop in rows])
-    assert found.equals(expected)
     assert found.schema == expected.schema
     found.validate(full=True)
+    assert plain(found).equals(plain(expected))
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])

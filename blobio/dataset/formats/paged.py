@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
 from blobio.dataset.formats import pageindex, pages
+from blobio.dataset.formats.pagebounds import Bounds, check_widths, is_ordered, rows_that_can_pass
 from blobio.dataset.formats.pageindex import Group
 from blobio.dataset.formats.pages import Column, Leaf, Picked, RowSpan, row_count
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from blobio.dataset.filtering import Filter
     from blobio.dataset.formats.base import Memory
 
 __all__ = ["Paged"]
@@ -65,6 +67,11 @@ class Paged:
             raise ValueError(message)
         self._group = lru_cache(_GROUPS)(self._make_group)
 
+    @property
+    def num_groups(self) -> int:
+        """Row groups of the shard."""
+        return len(self._places)
+
     def _make_group(self, block: int) -> Group:
         group = pageindex.group_of(self._footer, self._places[block], self._size)
         if len(group.chunks) != self._metadata.num_columns:
@@ -103,6 +110,77 @@ class Paged:
         found += [chunk.values for chunk, _ in self._chunks(block, bounded)]
         return sorted(span for span in found if span is not None)
 
+    def is_bounded(self, block: int, columns: Sequence[str]) -> bool:
+        """Tell whether any of some columns has a column index that is of use.
+
+        Raises:
+            ValueError: The row group is damaged.
+        """
+        return any(self._has_bounds(block, index) for name in columns for index in self._of(name))
+
+    def _has_bounds(self, block: int, index: int) -> bool:
+        chunk = self._group(block).chunks[index]
+        return bool(chunk.offsets and chunk.values) and is_ordered(self._metadata, index)
+
+    def index_region(self, *, bounds: bool) -> list[tuple[int, int]]:
+        """Return where writers put the indexes of all row groups, one behind the other.
+
+        Args:
+            bounds: Column indexes too.
+
+        Raises:
+            ValueError: A row group is damaged.
+        """
+        ends = [self._group(number) for number in {0, self.num_groups - 1}]
+        chunks = [chunk for group in ends for chunk in group.chunks]
+        kinds = [[chunk.offsets for chunk in chunks if chunk.offsets]]
+        if bounds:
+            kinds.append([chunk.values for chunk in chunks if chunk.values])
+        return sorted(
+            (min(start for start, _ in spans), max(stop for _, stop in spans))
+            for spans in kinds
+            if spans
+        )
+
+    def can_pass(
+        self,
+        block: int,
+        columns: Sequence[Column],
+        bounded: Sequence[str],
+        index: Memory,
+        filter: Filter,
+    ) -> list[RowSpan]:
+        """Return the rows that are in no page that a filter rules out, in order and apart.
+
+        Args:
+            block: The row group.
+            columns: What `columns` returned.
+            bounded: Columns that the filter looks at.
+            index: The bytes of all of their indexes.
+            filter: The filter.
+
+        Raises:
+            ValueError: An index is damaged.
+            pyarrow.ArrowException: The filter cannot be evaluated.
+        """
+        group = self._group(block)
+        known: list[Bounds] = []
+        for column in columns:
+            for leaf in column.leaves if column.name in bounded else ():
+                if leaf.pages is None or not self._has_bounds(block, leaf.index):
+                    continue
+                place = group.chunks[leaf.index].values
+                assert place is not None
+                data = index.slice(*place).to_pybytes()
+                known.append(Bounds(leaf, pageindex.column_index(data, len(leaf.pages))))
+                check_widths(self._metadata, known[-1])
+        return rows_that_can_pass(
+            self._footer, group, known, self._metadata.row_group(block).num_rows, filter.row_groups
+        )
+
+    def _of(self, name: str) -> list[int]:
+        return self._leaves[name]
+
     def _chunks(
         self, block: int, columns: Sequence[str]
     ) -> list[tuple[pageindex.ChunkPlace, tuple[int, int]]]:
@@ -110,7 +188,7 @@ class Paged:
         return [
             (group.chunks[index], self._span(block, index))
             for name in columns
-            for index in self._leaves[name]
+            for index in self._of(name)
         ]
 
     def _span(self, block: int, index: int) -> tuple[int, int]:

@@ -171,11 +171,11 @@ def offset_index(data: bytes, chunk: tuple[int, int], num_rows: int) -> tuple[Pa
         Page(at, at + size, row, end) for (at, size, row), end in zip(found, ends, strict=True)
     )
     if (
-        any(page.stop <= page.start or page.stop_row <= page.first_row for page in pages)
+        any(page.stop <= page.start or page.stop_row < page.first_row for page in pages)
         or any(one.stop > other.start for one, other in pairwise(pages))
         or pages[-1].stop > chunk[1]
     ):
-        message = f"an offset index with pages that are empty, overlap, or leave {chunk}"
+        message = f"an offset index with pages out of order, or outside of {chunk}"
         raise ValueError(message)
     return pages
 

@@ -34,6 +34,7 @@ __all__ = [
     "pick",
     "rewritten",
     "row_count",
+    "with_statistics",
 ]
 
 RowSpan: TypeAlias = tuple[int, int]
@@ -148,11 +149,11 @@ def pick(column: Column, wanted: Sequence[RowSpan], num_rows: int) -> Picked:
     if not wanted:
         return Picked(column, (), tuple(() for _ in column.leaves))
     known = [leaf.pages for leaf in column.leaves if leaf.pages is not None]
-    cuts: list[int] = [0]
+    common: frozenset[int] = frozenset()
     if len(known) == len(column.leaves):
         starts = (frozenset(page.first_row for page in pages) for pages in known)
-        cuts = sorted(frozenset.intersection(*starts))
-    cuts.append(num_rows)
+        common = frozenset.intersection(*starts)
+    cuts = sorted(common | {0, num_rows})
     rows: list[RowSpan] = []
     for start, stop in wanted:
         first = cuts[bisect_right(cuts, start) - 1]
@@ -171,6 +172,8 @@ def _between(pages: tuple[Page, ...], rows: Iterable[RowSpan]) -> tuple[Page, ..
     for start, stop in rows:
         first = bisect_left(pages, start, key=lambda page: page.first_row)
         last = bisect_left(pages, stop, key=lambda page: page.first_row)
+        while last < len(pages) and pages[last].stop_row == stop:  # pages without rows, of pyarrow
+            last += 1
         found += pages[first:last]
     return tuple(found)
 
@@ -267,6 +270,24 @@ def _content(leaf: Leaf, pages: tuple[Page, ...] | None, memory: Memory) -> _Con
         values += counts[0]
         uncompressed += size
     return _Content(pieces, values, uncompressed, dictionary, has_dictionary=dictionary > 0)
+
+
+def with_statistics(
+    footer: bytes, leaf: Leaf, num_values: int, statistics: Iterable[tuple[int, int, bytes]]
+) -> bytes:
+    """Return a `ColumnChunk` that nobody reads, for what it says of its values."""
+    meta = leaf.place.meta
+    fields: list[tuple[int, int, bytes]] = [
+        (number, meta[number].kind, footer[meta[number].start : meta[number].stop])
+        for number in (1, 2, 3, 4)
+        if number in meta
+    ]
+    sizes = {5: num_values, 6: 0, 7: 0, 9: len(_MAGIC)}
+    fields += [(number, thrift.I64, thrift.encode_int(value)) for number, value in sizes.items()]
+    fields.append((12, thrift.STRUCT, thrift.encode_struct(statistics)))
+    return thrift.encode_struct(
+        [(2, thrift.I64, thrift.encode_int(0)), (3, thrift.STRUCT, thrift.encode_struct(fields))]
+    )
 
 
 def _page_header(data: memoryview) -> tuple[int, int, tuple[int, int | None]]:
