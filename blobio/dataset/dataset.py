@@ -23,13 +23,16 @@ from blobio.dataset.source import Source
 from blobio.dataset.standing import Standing, leaves
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
-from blobio.dataset.tasks import map_pieces
+from blobio.dataset.tasks import lacking, map_pieces
 from blobio.dataset.verbs import Verbs
 from blobio.dataset.view import RowView
 from blobio.dataset.writer import DEFAULT_SHARD_BYTES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from dask.dataframe import DataFrame as DaskFrame
+    from ray.data import Dataset as RayDataset
 
     from blobio.config import Config
     from blobio.dataset.manifest import Manifest
@@ -258,6 +261,47 @@ class Dataset(Verbs):
         counted = [source.stats for source in sources.values() if isinstance(source, Counting)]
         return sum(counted, ReadStats())
 
+    def to_ray(self, *, task_bytes: int = DEFAULT_TASK_BYTES) -> RayDataset:
+        """Return a dataset of Ray Data that reads in Ray's workers; nothing is read before.
+
+        Rows, schema and shards of each task are known to Ray: `count()` and `schema()` read
+        nothing, unless rows are filtered. Choose columns and rows by `select` and `filter` before:
+        then the others are not fetched. Order and `shard` are as in `map_shards`.
+
+        Args:
+            task_bytes: What a read task has, about, in memory.
+
+        Raises:
+            ImportError: Ray is not installed.
+            InvalidConfig: There is no end, or `shard` said another remainder.
+        """
+        try:
+            from blobio.dataset.ray import to_ray
+        except ModuleNotFoundError as error:
+            raise lacking("to_ray", "ray[data]", error) from error
+        return to_ray(self, task_bytes)
+
+    def to_dask(self, *, task_bytes: int = DEFAULT_TASK_BYTES) -> DaskFrame:
+        """Return a frame of dask that reads in dask's workers; nothing is read before.
+
+        Its types are those of the schema, as `pandas.ArrowDtype`, and the index is the position of
+        each row, with known divisions unless rows are filtered: `frame.loc[a:b]` reads those
+        partitions alone. Columns that dask does not need are not fetched. Order and `shard` are as
+        in `map_shards`.
+
+        Args:
+            task_bytes: What a partition has, about, in memory.
+
+        Raises:
+            ImportError: dask or pandas is not installed.
+            InvalidConfig: There is no end, or `shard` said another remainder.
+        """
+        try:
+            from blobio.dataset.dask import to_dask
+        except ModuleNotFoundError as error:
+            raise lacking("to_dask", "dask[dataframe]", error) from error
+        return to_dask(self, task_bytes)
+
     def to_torch(
         self,
         batch_rows: int | None = None,
@@ -283,8 +327,7 @@ class Dataset(Verbs):
         try:
             from blobio.dataset.torch import TorchDataset, placed, tensors
         except ModuleNotFoundError as error:
-            message = f"to_torch needs PyTorch ({error.name!r} is missing): pip install torch"
-            raise ModuleNotFoundError(message, name=error.name) from error
+            raise lacking("to_torch", "torch", error) from error
 
         dataset = self._with() if batch_rows is None else self.batch(batch_rows)
         return TorchDataset(placed(dataset, rank, world, remainder), convert or tensors)

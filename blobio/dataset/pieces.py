@@ -21,11 +21,15 @@ from blobio.dataset.tree import Rows
 from blobio.errors import InvalidConfig, redact
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from blobio.dataset.dataset import Dataset
 
-__all__ = ["DEFAULT_TASK_BYTES", "Divisible", "Piece", "divide"]
+__all__ = ["DEFAULT_TASK_BYTES", "Divisible", "Piece", "batches_of", "divide"]
 
 DEFAULT_TASK_BYTES: Final = 256 << 20
+_BATCH_BYTES: Final = 16 << 20
+_BATCH_ROWS: Final = 1 << 16
 
 
 @runtime_checkable
@@ -106,6 +110,12 @@ def divide(dataset: Dataset, task_bytes: int, verb: str) -> list[Piece]:
     spans = list(_spans(runs, max(1, int(task_bytes / max(1.0, rows.row_bytes)))))
     mine = spans[len(spans) * rank // world : len(spans) * (rank + 1) // world]
     return list(_pieces(dataset, rows, runs, mine))
+
+
+def batches_of(dataset: Dataset) -> Iterator[pa.RecordBatch]:
+    """Return all rows in batches for who does not care: of 16 MiB in memory, about."""
+    rows = int(_BATCH_BYTES / max(1.0, dataset.tree.row_bytes))
+    return dataset.batches(max(1, min(_BATCH_ROWS, rows)))
 
 
 def _pieces(

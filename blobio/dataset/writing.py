@@ -12,7 +12,7 @@ from blobio.blocking.context import Context
 from blobio.dataset.freezing import load_manifest, save_manifest
 from blobio.dataset.joining import join_manifests
 from blobio.dataset.manifest import Manifest
-from blobio.dataset.pieces import divide
+from blobio.dataset.pieces import batches_of, divide
 from blobio.dataset.progress import MANIFEST
 from blobio.dataset.tasks import Task, results
 from blobio.dataset.writer import ShardWriter, discard_unfinished, root_of
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Writing", "write"]
 
 _ONE_TASK: Final = 1 << 62
-_BATCH_BYTES: Final = 16 << 20
-_BATCH_ROWS: Final = 1 << 16
 
 
 @final
@@ -130,8 +128,7 @@ def _stream(parts: Sequence[Dataset], schema: pa.Schema, url: PathLike, how: Wri
     )
     with writer:
         for part in parts:
-            rows = int(_BATCH_BYTES / max(1.0, part.tree.row_bytes))
-            for batch in part.batches(max(1, min(_BATCH_ROWS, rows))):
+            for batch in batches_of(part):
                 writer.write(batch)
     assert writer.manifest is not None
     return writer.manifest

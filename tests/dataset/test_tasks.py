@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -254,3 +255,14 @@ def test_sizes_that_are_none_are_refused() -> None:
         rows.map_shards(len, task_bytes=0)
     with pytest.raises(InvalidConfig, match="in flight"):
         rows.map_shards(len, in_flight=0)
+
+
+@pytest.mark.parametrize(("verb", "package"), [("to_ray", "ray"), ("to_dask", "dask")])
+def test_missing_engine_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, verb: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"blobio.dataset.{package}", raising=False)
+
+    with pytest.raises(ImportError, match=rf"{verb} needs .*pip install '{package}\["):
+        getattr(dataset([5]), verb)()

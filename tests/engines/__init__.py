@@ -1,0 +1,1 @@
+"""Programs that spread work over processes and machines: `tox -e engines`."""
