@@ -163,6 +163,13 @@ class CachedReads:
             self._give_up(error)
             return []
 
+    def remove(self, identities: Sequence[Identity]) -> None:
+        """Remove copies that nobody uses."""
+        try:
+            self._files.remove([self._files.entry(identity) for identity in identities])
+        except OSError as error:
+            self._give_up(error)
+
     def _load(self, shard: Shard, part: Part, memory: Sparse | Packed) -> bool:
         start, stop = part
         held = self._hold(shard, start, stop)

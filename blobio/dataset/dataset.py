@@ -322,7 +322,7 @@ class Dataset(Verbs):
             convert: What is made of each batch, in the worker; a dict of tensors if None.
 
         Raises:
-            ModuleNotFoundError: PyTorch is not installed.
+            ImportError: PyTorch is not installed.
         """
         try:
             from blobio.dataset.torch import TorchDataset, placed, tensors
