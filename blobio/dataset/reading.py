@@ -270,7 +270,7 @@ class ShardSource:
         return sum((self.cost(block) for block in range(len(self._blocks))), Cost())
 
     def cost(self, block: int) -> Cost:
-        """Tell what it takes to read a block. Sends nothing.
+        """Tell what it takes to read a block by its column chunks. Sends nothing.
 
         Raises:
             BadShard: The footer of its shard is damaged.
