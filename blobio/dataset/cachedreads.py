@@ -191,7 +191,7 @@ class CachedReads:
         if hashlib.sha256(data).hexdigest() == held.meta.sha256:
             return True
         held.release()
-        self._files.remove([held.entry])
+        self.remove([held.meta.identity])
         return False
 
     def _hold(self, shard: Shard, start: int, stop: int | None) -> Held | None:

@@ -48,11 +48,6 @@ class Held:
         self.meta: Meta = meta
         self._lock = lock
 
-    @property
-    def entry(self) -> str:
-        """Its directory."""
-        return os.path.dirname(self.path)
-
     def release(self) -> None:
         """Let it go. Idempotent."""
         self._lock.release()
