@@ -10,6 +10,7 @@ from blobio.core.context import AsyncContext
 from blobio.core.flow import each
 from blobio.dataset.engine import on_thread
 from blobio.dataset.formats.base import Memory, Plan
+from blobio.dataset.hedging import Tails
 from blobio.dataset.local import expect, map_file
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Mapped, Packed, Sparse
@@ -46,8 +47,8 @@ def parts(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return cut
 
 
-async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
-    """Fetch what a plan names: 1 GET for each of its `parts`, eight at once.
+async def fetch(core: AsyncContext, shard: Shard, plan: Plan, tails: Tails) -> Memory:
+    """Fetch what a plan names: 1 GET for each of its `parts`, eight at once; 2 for a slow one.
 
     A local shard is mapped instead, and the kernel told what will be looked at.
 
@@ -66,11 +67,12 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
             memory.expect(start, stop)
     else:
         memory = Packed(wanted)
+    place, share = (url.scheme, url.authority), core.stores.config.dataset.hedge_share
     reader = core.stores.reader(shard.url, size=shard.size, version=shard.version)
 
     async def one(part: tuple[int, int]) -> None:
         with memory.view(*part) as view:
-            await reader.readinto(part[0], view)
+            await tails.readinto(reader, part[0], view, place=place, share=share)
 
     await each(one, wanted, window=min(_AT_ONCE, len(wanted)))
     return memory

@@ -25,6 +25,7 @@ from blobio.dataset.fetching import fetch, parts
 from blobio.dataset.filtering import Filter
 from blobio.dataset.formats.base import Decoder, Memory, Plan
 from blobio.dataset.formats.parquet import as_file
+from blobio.dataset.hedging import Hedges, Tails
 from blobio.dataset.local import check_file
 from blobio.dataset.lost import Lost, stand_ins
 from blobio.dataset.manifest import Manifest
@@ -140,6 +141,7 @@ class ShardSource:
         weakref.finalize(self, _drop, binding).atexit = False
         self._shards = OpenShards(self.manifest, binding)
         self._expansion: float | None = None
+        self._tails = Tails()
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
 
     def select(self, columns: Sequence[str]) -> ShardSource:
@@ -156,7 +158,7 @@ class ShardSource:
         return other
 
     def _state(self) -> dict[str, object]:
-        left_out = ("_shards", "_skipped", "_expansion", "_binding", "row_bytes")
+        left_out = ("_shards", "_skipped", "_tails", "_expansion", "_binding", "row_bytes")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __getstate__(self) -> dict[str, object]:
@@ -256,6 +258,11 @@ class ShardSource:
         """The blocks that readings of this process went on without, the last 10,000 of them."""
         return tuple(self._skipped)
 
+    @property
+    def hedges(self) -> Hedges:
+        """How many reads of this process were sent a second time: `DatasetConfig.hedge_share`."""
+        return self._tails.counts
+
     def _tell(self, number: int, failure: BlobError, substitute: int | None) -> None:
         index, _ = self._blocks[number]
         url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
@@ -322,7 +329,7 @@ class ShardSource:
         index, block = self._blocks[number]
         shard = self.manifest.shards[index]
         with told(shard, block):
-            memory = await fetch(core, shard, plan)
+            memory = await fetch(core, shard, plan, self._tails)
             return await on_thread(partial(self._decode, index, block, memory, decoder))
 
     async def _stand_in(self, number: int, error: BlobError, core: AsyncContext) -> Rows:

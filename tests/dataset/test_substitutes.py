@@ -123,9 +123,9 @@ def test_a_gone_shard_is_asked_for_once(
 ) -> None:
     asked: list[str] = []
 
-    async def counted(core: Any, shard: Any, plan: Any) -> Any:
+    async def counted(core: Any, shard: Any, *rest: Any) -> Any:
         asked.append(shard.url)
-        return await fetch(core, shard, plan)
+        return await fetch(core, shard, *rest)
 
     monkeypatch.setattr("blobio.dataset.reading.fetch", counted)
     source = open_source_of(manifest)
