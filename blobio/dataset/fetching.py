@@ -14,7 +14,6 @@ from blobio.dataset.hedging import Tails
 from blobio.dataset.local import expect, map_file
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Mapped, Packed, Sparse
-from blobio.values import Version
 
 __all__ = ["HOLE_BYTES", "PART_BYTES", "fetch", "parts"]
 
@@ -58,7 +57,7 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan, tails: Tails) -> M
     wanted = parts(plan.spans)
     driver, url = core.stores.blob(shard.url, "read")
     if driver.capabilities.local_paths:
-        return await on_thread(partial(_map, url.key, shard.version, wanted))
+        return await on_thread(partial(_map, url.key, shard, wanted))
     memory: Sparse | Packed
     if plan.whole:
         memory = Sparse(shard.size)
@@ -78,7 +77,7 @@ async def fetch(core: AsyncContext, shard: Shard, plan: Plan, tails: Tails) -> M
     return memory
 
 
-def _map(path: str, version: Version | None, wanted: Iterable[tuple[int, int]]) -> Mapped:
-    mapped = map_file(path, version)
+def _map(path: str, shard: Shard, wanted: Iterable[tuple[int, int]]) -> Mapped:
+    mapped = map_file(path, shard.version, shard.size)
     expect(path, wanted)
     return mapped

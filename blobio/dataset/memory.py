@@ -185,6 +185,11 @@ class Mapped:
         with pa.memory_map(path) as file:
             self._buffer: pa.Buffer = file.read_buffer()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file when it was mapped."""
+        return int(self._buffer.size)
+
     def slice(self, start: int, stop: int) -> pa.Buffer:
         """Return bytes `start` to `stop` of the file."""
         return self._buffer.slice(start, stop - start)

@@ -61,7 +61,7 @@ class OpenShards:
             return None
         decoder = self.decoder(index)
         assert isinstance(decoder, ArrowDecoder)
-        mapped = map_file(url.key, shard.version)
+        mapped = map_file(url.key, shard.version, shard.size)
         return mapped if decoder.is_ready(mapped) else None
 
 

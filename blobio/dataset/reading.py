@@ -300,7 +300,8 @@ class ShardSource:
         size = self.manifest.shards[index].size
         decoder = self._shards.decoder(index)
         plan = decoder.plan(block, self._read)
-        if any(stop > size for _, stop in plan.spans):
+        ends = [stop for _, stop in plan.spans]
+        if max(ends + [start + len(data) for start, data in plan.known], default=0) > size:
             message = f"it has bytes beyond the end of the shard, {size}"
             raise ValueError(message)
         return decoder, plan
