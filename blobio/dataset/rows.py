@@ -66,7 +66,7 @@ class Rows:
         """
         if self.failure is not None and self.substitute is None:
             start = stop = 0
-        if stop <= self._num_rows:
+        if self.substitute is None or stop <= self._num_rows:
             return self._cut(start, stop)
         pieces, count = [], self._num_rows
         while start < stop:
