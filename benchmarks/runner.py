@@ -30,7 +30,7 @@ from benchmarks.server import nginx
 from benchmarks.server.__main__ import Settings
 from benchmarks.stores import STORES
 
-__all__ = ["Readings", "Rounds", "Servers", "emulate", "measure_all", "serve"]
+__all__ = ["Readings", "Rounds", "Servers", "emulate", "environment", "measure_all", "serve"]
 
 _JOB_S: Final = 600.0
 _SLOW_ROUNDS: Final = 3
@@ -251,7 +251,7 @@ def _measure(tasks: Sequence[Task]) -> list[Reading]:
         text=True,
         check=False,
         timeout=_JOB_S,
-        env=_environment(),
+        env=environment(),
     )
     lines = done.stdout.splitlines()
     if done.returncode:
@@ -260,8 +260,8 @@ def _measure(tasks: Sequence[Task]) -> list[Reading]:
     return [Reading(**json.loads(line)) for line in lines]
 
 
-def _environment() -> dict[str, str]:
-    """Nothing of this machine's accounts or proxies reaches the libraries."""
+def environment() -> dict[str, str]:
+    """Return what clients run in: nothing of this machine's accounts or proxies reaches them."""
     kept = {name: value for name, value in os.environ.items() if not _is_foreign(name)}
     return kept | {
         "AWS_EC2_METADATA_DISABLED": "true",
