@@ -63,8 +63,8 @@ class Fetcher:
 
     def __init__(self, cached: CachedReads | None = None) -> None:
         self.cached = cached
-        self.tally = Tally()
-        self.tails = Tails()
+        self.tally: Tally = Tally()
+        self.tails: Tails = Tails()
 
     async def fetch(self, core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
         """Fetch what a plan names: 1 GET for each of its `parts` that is not cached.

@@ -122,7 +122,7 @@ class ShardSource:
         self._cached = cached
         self._in_memory_max_bytes = in_memory_max_bytes
         self.on_error: str = on_error
-        self.lost = Lost()
+        self.lost: Lost = Lost()
         self._prepare(Binding(config) if binding is None else binding)
         _ = self.block_rows  # all footers are looked at now, if there is a filter
 
