@@ -179,10 +179,11 @@ class _Ahead(Generic[T]):
         running, self._running = self._running, deque()
         if not is_current(self._portal):  # the jobs are the parent's, and so is what they hold
             return
-        for one in running:
-            if one.outcome is not None:
-                one.outcome.cancel()
-        if running:
+        started = [one.outcome for one in running if one.outcome is not None]
+        is_idle = all(outcome.done() for outcome in started)
+        for outcome in started:
+            outcome.cancel()
+        if not is_idle:  # crossing over to the loop takes longer than many a read
             self._portal.leave(self._stop)
         for one in running:
             one.count(0)
