@@ -30,7 +30,7 @@ from benchmarks.server import nginx
 from benchmarks.server.__main__ import Settings
 from benchmarks.stores import STORES
 
-__all__ = ["Readings", "Rounds", "Servers", "emulate", "measure_all", "serve"]
+__all__ = ["Readings", "Rounds", "Servers", "emulate", "environment", "measure_all", "serve"]
 
 _JOB_S: Final = 600.0
 _SLOW_ROUNDS: Final = 3
@@ -114,6 +114,7 @@ def serve(
     keep: bool,
     checksums: bool = True,
     more: Mapping[str, bytes] = {},
+    latency_s: float = 0.0,
 ) -> Iterator[Servers]:
     """Make the objects and serve them until the block ends.
 
@@ -124,6 +125,7 @@ def serve(
         keep: Keep what is uploaded, so that it can be read back.
         checksums: Tell the checksum of an object, as the store does.
         more: Other objects, by key.
+        latency_s: How long the raw server waits before each answer.
     """
     # Azure's clients ask for ranges by a header that nginx does not know.
     program = nginx.find() if use_nginx and store in nginx.STORES else None
@@ -147,6 +149,7 @@ def serve(
             keep=keep,
             crc32c=sums.crc32c,
             md5=sums.md5,
+            latency_s=latency_s,
         )
         others = stack.enter_context(_raw_server(settings))
         reads, title = others, "the raw server of benchmarks/server"
@@ -251,7 +254,7 @@ def _measure(tasks: Sequence[Task]) -> list[Reading]:
         text=True,
         check=False,
         timeout=_JOB_S,
-        env=_environment(),
+        env=environment(),
     )
     lines = done.stdout.splitlines()
     if done.returncode:
@@ -260,7 +263,7 @@ def _measure(tasks: Sequence[Task]) -> list[Reading]:
     return [Reading(**json.loads(line)) for line in lines]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of this machine's accounts or proxies reaches the libraries."""
     kept = {name: value for name, value in os.environ.items() if not _is_foreign(name)}
     return kept | {

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, final
@@ -24,7 +25,7 @@ from benchmarks.server.message import Connection, Reply, Request
 from benchmarks.server.s3 import S3
 from benchmarks.server.shelf import Shelf
 
-__all__ = ["Settings"]
+__all__ = ["COUNTS_PATH", "Settings"]
 
 
 @final
@@ -40,6 +41,7 @@ class Settings:
         keep: Keep the bodies of uploads.
         crc32c: Checksums of the files by key; empty to serve none.
         md5: As `crc32c`.
+        latency_s: How long an answer waits before it is sent.
     """
 
     store: str
@@ -49,6 +51,11 @@ class Settings:
     keep: bool
     crc32c: dict[str, str]
     md5: dict[str, str]
+    latency_s: float = 0.0
+
+
+COUNTS_PATH: Final = "/-counts"
+"""Answers with the requests and bytes of bodies so far, as JSON; is not counted itself."""
 
 
 class _Api(Protocol):
@@ -72,6 +79,10 @@ class _Server:
             settings.directory, keep=settings.keep, crc32c=settings.crc32c, md5=settings.md5
         )
         self._api = _APIS[settings.store](shelf, Listing(settings.key_count, shelf))
+        self._latency_s = settings.latency_s
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._bytes = 0
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(settings.certificate)
 
@@ -95,7 +106,20 @@ class _Server:
                 sock = stack.enter_context(self._tls.wrap_socket(sock, server_side=True))
             connection = Connection(sock, self._api.always)
             while (request := connection.request()) is not None:
-                connection.answer(request, self._api.reply(request, connection))
+                if request.path == COUNTS_PATH:
+                    connection.answer(request, self._counts())
+                    continue
+                reply = self._api.reply(request, connection)
+                with self._lock:
+                    self._requests += 1
+                    self._bytes += len(reply.body) if request.method != "HEAD" else 0
+                if self._latency_s:
+                    time.sleep(self._latency_s)
+                connection.answer(request, reply)
+
+    def _counts(self) -> Reply:
+        with self._lock:
+            return Reply(200, json.dumps([self._requests, self._bytes]).encode())
 
 
 def _main() -> None:
