@@ -264,7 +264,7 @@ def _measure(tasks: Sequence[Task]) -> list[Reading]:
 
 
 def environment() -> dict[str, str]:
-    """Nothing of this machine's accounts or proxies reaches the libraries."""
+    """Return what clients run in: nothing of this machine's accounts or proxies reaches them."""
     kept = {name: value for name, value in os.environ.items() if not _is_foreign(name)}
     return kept | {
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
+from blobio.errors import InvalidConfig
+
 __all__ = ["DatasetConfig"]
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})  # as the library `datasets` takes it
@@ -22,12 +24,21 @@ class DatasetConfig:
         cached: Read datasets through the cache in `cache_dir`, unless `cache=` says otherwise.
         offline: Ask no store: what is not in the cache, in the version that was asked for, is an
             error.
+        hedge_share: Of the range reads of a dataset, how many may be sent a second time because
+            they take long, see `blobio.dataset.hedging`: 0.05 is up to 5 % more GETs, most of
+            them answered in part only. 0 for none.
     """
 
     registry: str | None = None
     cache_dir: str | None = None
     offline: bool = False
     cached: bool = False
+    hedge_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hedge_share <= 1:
+            message = f"DatasetConfig.hedge_share is 0 to 1, not {self.hedge_share}"
+            raise InvalidConfig(message)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> DatasetConfig:

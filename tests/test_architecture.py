@@ -59,6 +59,7 @@ UPWARD_FOR_TYPES: Final = {
 
 MODULES_THAT_IMPORT_A_ROOM_BESIDE: Final = {
     ("blobio.cli.commands.dataset", "dataset"),  # its commands, loaded when one is asked for
+    ("blobio.cli.datasets", "dataset"),  # what those do with rows
 }
 
 MAY_IMPORT_TRANSPORT: Final = {"transport", "drivers", "testing"}

@@ -1,8 +1,9 @@
 """The command: `python -m benchmarks.adapters`. See docs/benchmarks.md.
 
-Every file system does every job once a round, in a process of its own and in mixed order, at the
-raw server of the benchmarks, behind a port that counts requests. The first round does not count.
-Time is that of the job alone: neither of the interpreter nor of imports.
+At each store every file system does all jobs once a round, in a process of its own and in mixed
+order, at the raw server of the benchmarks, behind a port that counts requests. Each job gets a new
+file system, so its first connection is counted. The process has made and used another one before:
+the interpreter, imports and threads that stay are not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Final
@@ -24,12 +25,19 @@ from benchmarks import machine
 from benchmarks.adapters.counter import Counter, counted
 from benchmarks.adapters.filesystems import FILESYSTEMS
 from benchmarks.adapters.jobs import JOBS, prepared
+from benchmarks.data import WARM_KEY
 from benchmarks.meter import Reading, measure
 from benchmarks.peers.base import Place
-from benchmarks.runner import serve
-from benchmarks.scale import MIB, Scale
+from benchmarks.runner import environment, serve
+from benchmarks.scale import BUCKET, MIB, Scale
+from benchmarks.stores import STORES
 
 _SCALE: Final = Scale(big_bytes=MIB, small_count=1000)
+_SLOW_ROUNDS: Final = 3
+_SLOW_S: Final = 5.0
+
+Found = dict[tuple[str, str], list[tuple[Reading, int]]]
+"""By job and file system: cost and requests of each round."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -37,67 +45,85 @@ def _arguments() -> argparse.Namespace:
         prog="python -m benchmarks.adapters",
         description="Measure blobio's fsspec file systems beside others on one server.",
     )
-    parser.add_argument("--repeat", type=int, default=5, help="rounds that count (default: 5)")
+    parser.add_argument("--repeat", type=int, default=5, help="rounds (default: 5)")
+    parser.add_argument("--store", action="append", choices=FILESYSTEMS, help="repeatable")
     parser.add_argument("--job", action="append", choices=JOBS, help="repeatable")
+    parser.add_argument("--only", action="append", metavar="NAME", help="a file system; repeatable")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--client", metavar="JSON", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _be_client(told: str) -> None:
-    """Do one job in this process and print what it cost."""
+    """Do the jobs in this process; print what each cost, and start when a line tells to."""
     fields = json.loads(told)
     place = Place(**fields["place"])
-    job = JOBS[fields["job"]]
-    make = partial(FILESYSTEMS[fields["files"]], place, asynchronous=False)
-    make()  # imports are not what is measured
+    make = partial(FILESYSTEMS[place.store][fields["files"]], place, asynchronous=False)
     for library in ("pyarrow.parquet", "zarr"):
         __import__(library)
-    reading = measure(lambda: job.run(make, _SCALE))
-    print(json.dumps(asdict(reading)), flush=True)
+    make().cat_file(f"{BUCKET}/{WARM_KEY}")  # what is only imported when used
+    for name in fields["jobs"]:
+        print(flush=True)
+        sys.stdin.readline()
+        reading = measure(partial(JOBS[name].run, make, _SCALE))
+        print(json.dumps(asdict(reading)), flush=True)
     os._exit(0)  # pyarrow may abort at exit after it has read through Python (apache/arrow#45214)
 
 
-def _measure(files: str, job: str, place: Place, counter: Counter) -> tuple[Reading, int]:
-    told = json.dumps({"files": files, "job": job, "place": asdict(place)})
-    before = counter.requests
-    ran = subprocess.run(  # noqa: S603 - this very program
+def _measure(
+    files: str, jobs: Sequence[str], place: Place, counter: Counter
+) -> Iterator[tuple[str, Reading, int]]:
+    """Do jobs with one file system in one process; yield job, cost and requests."""
+    told = json.dumps({"files": files, "jobs": jobs, "place": asdict(place)})
+    with subprocess.Popen(  # noqa: S603 - this very program
         [sys.executable, "-m", "benchmarks.adapters", "--client", told],
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if ran.returncode:
-        message = f"{files} {job}: {ran.stderr[-2000:]}"
-        raise RuntimeError(message)
-    return Reading(**json.loads(ran.stdout.splitlines()[-1])), counter.requests - before
+        env=environment(),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for job in jobs:
+            process.stdout.readline()  # it is ready
+            before = counter.requests
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write("\n")
+                process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                message = f"{files} failed at {job}; see above"
+                raise RuntimeError(message)
+            yield job, Reading(**json.loads(line)), counter.requests - before
 
 
-def _rows(wanted: argparse.Namespace) -> Iterator[str]:
+def _rounds(wanted: argparse.Namespace, store: str) -> Found:
     order = random.Random(wanted.seed)  # noqa: S311 - an order, no secret
-    found: dict[tuple[str, str], list[tuple[Reading, int]]] = {}
+    found: Found = {}
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(
-            serve("s3", _SCALE, use_nginx=False, keep=False, more=prepared())
+            serve(store, _SCALE, use_nginx=False, keep=False, more=prepared())
         )
         counter = stack.enter_context(counted(servers.others["http"]))
         url = f"http://127.0.0.1:{counter.port}"
-        place = Place(store="s3", endpoint_url=url, ca_file=servers.ca_file)
-        for number in range(wanted.repeat + 1):
-            for job in wanted.job or JOBS:
-                names = tuple(FILESYSTEMS)
-                for files in order.sample(names, len(names)):
-                    reading, requests = _measure(files, job, place, counter)
+        place = Place(store=store, endpoint_url=url, ca_file=servers.ca_file)
+        names = [name for name in FILESYSTEMS[store] if name in (wanted.only or FILESYSTEMS[store])]
+        for number in range(wanted.repeat):
+            for files in order.sample(names, len(names)):
+                jobs = [
+                    job
+                    for job in wanted.job or JOBS
+                    if number < _SLOW_ROUNDS or found[job, files][0][0].wall_s <= _SLOW_S
+                ]
+                for job, reading, requests in _measure(files, jobs, place, counter):
                     print(
-                        f"{number}/{wanted.repeat} {job} {files}: CPU "
+                        f"{number + 1}/{wanted.repeat} {store} {job} {files}: CPU "
                         f"{reading.cpu_s:.2f} s, {requests} requests",
                         file=sys.stderr,
                         flush=True,
                     )
                     found.setdefault((job, files), []).append((reading, requests))
-    for job in wanted.job or JOBS:
-        for files in FILESYSTEMS:
-            yield _row(job, files, found[job, files][1:])
+    return found
 
 
 def _row(job: str, files: str, found: list[tuple[Reading, int]]) -> str:
@@ -111,15 +137,20 @@ def _row(job: str, files: str, found: list[tuple[Reading, int]]) -> str:
 
 
 def main() -> None:
-    """Measure and print the table."""
+    """Measure and print the tables."""
     wanted = _arguments()
     if wanted.client:
         _be_client(wanted.client)
     print(machine.describe([], "the raw server of benchmarks/server"))
-    print("\n| Job | File system | CPU s | Wall s | Requests |")
-    print("| --- | --- | ---: | ---: | ---: |", flush=True)
-    for row in _rows(wanted):
-        print(row, flush=True)
+    for store in wanted.store or FILESYSTEMS:
+        found = _rounds(wanted, store)
+        print(f"\n{STORES[store].title}\n")
+        print("| Job | File system | CPU s | Wall s | Requests |")
+        print("| --- | --- | ---: | ---: | ---: |")
+        for job in wanted.job or JOBS:
+            for files in FILESYSTEMS[store]:
+                if (job, files) in found:
+                    print(_row(job, files, found[job, files]), flush=True)
 
 
 if __name__ == "__main__":

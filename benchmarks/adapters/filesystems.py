@@ -6,18 +6,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Place
+from benchmarks.peers.base import ACCESS_KEY, ACCOUNT_KEY, REGION, SECRET_KEY, Place
+from benchmarks.scale import ACCOUNT
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 __all__ = ["FILESYSTEMS"]
 
+Make = Callable[..., "AbstractFileSystem"]
+
 
 def _blobio(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
-    from blobio.fsspec import S3FileSystem
+    from blobio.fsspec import AzureFileSystem, GcsFileSystem, S3FileSystem
 
     options: dict[str, Any] = {"asynchronous": asynchronous, "skip_instance_cache": True}
+    if place.store == "gcs":
+        return GcsFileSystem(endpoint_url=place.endpoint_url, token="anon", **options)
+    if place.store == "azure":
+        endpoint_url = place.endpoint_url + "/{account}"
+        options |= {"account_name": ACCOUNT, "account_key": ACCOUNT_KEY}
+        return AzureFileSystem(endpoint_url=endpoint_url, **options)
     options |= {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": REGION}
     return S3FileSystem(endpoint_url=place.endpoint_url, **options)
 
@@ -27,12 +36,18 @@ def _obstore(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
 
     options: dict[str, Any] = {
         "asynchronous": asynchronous,
+        "skip_instance_cache": True,
         "client_options": {
             "allow_http": True,
             "root_certificate": Path(place.ca_file).read_bytes(),
             "timeout": "10 minutes",
         },
     }
+    if place.store == "gcs":
+        return FsspecStore("gs", base_url=place.endpoint_url, bearer_token="none", **options)
+    if place.store == "azure":
+        options |= {"account_name": ACCOUNT, "account_key": ACCOUNT_KEY}
+        return FsspecStore("az", endpoint=place.account_url, **options)
     return FsspecStore(
         "s3",
         endpoint=place.endpoint_url,
@@ -57,9 +72,30 @@ def _s3fs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
     )
 
 
-FILESYSTEMS: Final[Mapping[str, Callable[..., AbstractFileSystem]]] = {
-    "blobio": _blobio,
-    "obstore": _obstore,
-    "s3fs": _s3fs,
+def _gcsfs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
+    from gcsfs import GCSFileSystem
+
+    return GCSFileSystem(
+        endpoint_url=place.endpoint_url,
+        token="anon",
+        asynchronous=asynchronous,
+        skip_instance_cache=True,
+    )
+
+
+def _adlfs(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
+    from adlfs import AzureBlobFileSystem
+
+    return AzureBlobFileSystem(
+        connection_string=place.connection_string,
+        asynchronous=asynchronous,
+        skip_instance_cache=True,
+    )
+
+
+FILESYSTEMS: Final[Mapping[str, Mapping[str, Make]]] = {
+    "s3": {"blobio": _blobio, "obstore": _obstore, "s3fs": _s3fs},
+    "gcs": {"blobio": _blobio, "obstore": _obstore, "gcsfs": _gcsfs},
+    "azure": {"blobio": _blobio, "obstore": _obstore, "adlfs": _adlfs},
 }
-"""By name: makes one for a place, for coroutines if it is `asynchronous`."""
+"""By store and name: makes one for a place, for coroutines if it is `asynchronous`."""

@@ -18,7 +18,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, TypeVar, final
 
@@ -26,7 +26,7 @@ __all__ = ["Kind", "Output", "Value", "human_size", "plain", "timestamp", "wants
 
 T = TypeVar("T")
 Kind: TypeAlias = Literal["entry", "result", "error", "summary"]
-Value: TypeAlias = "str | int | float | bool | Mapping[str, Value] | None"
+Value: TypeAlias = "str | int | float | bool | Mapping[str, Value] | Sequence[Value] | None"
 
 _VERSION: Final = 1
 _RED: Final = "\x1b[31m"

@@ -163,6 +163,13 @@ class CachedReads:
             self._give_up(error)
             return []
 
+    def remove(self, identities: Sequence[Identity]) -> None:
+        """Remove copies that nobody uses."""
+        try:
+            self._files.remove([self._files.entry(identity) for identity in identities])
+        except OSError as error:
+            self._give_up(error)
+
     def _load(self, shard: Shard, part: Part, memory: Sparse | Packed) -> bool:
         start, stop = part
         held = self._hold(shard, start, stop)
@@ -184,7 +191,7 @@ class CachedReads:
         if hashlib.sha256(data).hexdigest() == held.meta.sha256:
             return True
         held.release()
-        self._files.remove([held.entry])
+        self.remove([held.meta.identity])
         return False
 
     def _hold(self, shard: Shard, start: int, stop: int | None) -> Held | None:

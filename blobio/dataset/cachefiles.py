@@ -48,11 +48,6 @@ class Held:
         self.meta: Meta = meta
         self._lock = lock
 
-    @property
-    def entry(self) -> str:
-        """Its directory."""
-        return os.path.dirname(self.path)
-
     def release(self) -> None:
         """Let it go. Idempotent."""
         self._lock.release()
@@ -122,7 +117,7 @@ class CacheFiles:
 
     def hold(self, identity: Identity) -> Held | None:
         """Take an entry into use, None if there is none. Its copy has its size and its time."""
-        entry = self._entry(identity)
+        entry = self.entry(identity)
         lock = try_lock(os.path.join(entry, META), shared=True)
         if lock is None:
             return None
@@ -168,7 +163,7 @@ class CacheFiles:
         wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
         directory = os.path.join(self.directory, f"p-{meta.identity.key}")
         with opened_ledger(self._lock) as ledger:
-            if os.path.lexists(self._entry(meta.identity)):
+            if os.path.lexists(self.entry(meta.identity)):
                 return "there"
             if os.path.lexists(directory) and not _removed_dead(directory):
                 return "fetched"
@@ -220,7 +215,7 @@ class CacheFiles:
             fetched_ns=time.time_ns(),
         )
         data = dump_meta(meta)
-        entry = self._entry(meta.identity)
+        entry = self.entry(meta.identity)
         with opened_ledger(self._lock) as ledger:
             # in place, as the lock is that of this file
             os.pwrite(partial.lock.descriptor, data, 0)
@@ -317,7 +312,8 @@ class CacheFiles:
                     used = os.stat(os.path.join(path, META)).st_mtime_ns
                     yield Item(path, "e", _size_of(path), used)
 
-    def _entry(self, identity: Identity) -> str:
+    def entry(self, identity: Identity) -> str:
+        """Return where an entry is, or would be."""
         return os.path.join(self.directory, f"e-{identity.key}")
 
 

@@ -24,6 +24,7 @@ from blobio.dataset.standing import Standing, leaves
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
 from blobio.dataset.tasks import lacking, map_pieces
+from blobio.dataset.tree import Rows
 from blobio.dataset.verbs import Verbs
 from blobio.dataset.view import RowView
 from blobio.dataset.writer import DEFAULT_SHARD_BYTES
@@ -65,9 +66,9 @@ class Dataset(Verbs):
 
     def __init__(self, source: Source) -> None:
         """Take all rows of a source, in their order. Nothing is read."""
-        self.tree = StoredRows(source)
-        self.delivery = Delivery()
-        self.standing = Standing(self.tree)
+        self.tree: Rows = StoredRows(source)
+        self.delivery: Delivery = Delivery()
+        self.standing: Standing = Standing(self.tree)
 
     # What it is
 
@@ -322,7 +323,7 @@ class Dataset(Verbs):
             convert: What is made of each batch, in the worker; a dict of tensors if None.
 
         Raises:
-            ModuleNotFoundError: PyTorch is not installed.
+            ImportError: PyTorch is not installed.
         """
         try:
             from blobio.dataset.torch import TorchDataset, placed, tensors

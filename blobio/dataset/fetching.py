@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, final
 
 from blobio.core.context import AsyncContext
 from blobio.core.flow import each
@@ -12,12 +12,12 @@ from blobio.dataset.cachedreads import CachedReads
 from blobio.dataset.counting import ReadStats, Tally
 from blobio.dataset.engine import on_thread
 from blobio.dataset.formats.base import Memory, Plan
+from blobio.dataset.hedging import Tails
 from blobio.dataset.local import expect, map_file
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Mapped, Packed, Sparse
-from blobio.values import Version
 
-__all__ = ["HOLE_BYTES", "PART_BYTES", "fetch", "parts"]
+__all__ = ["HOLE_BYTES", "PART_BYTES", "Fetcher", "parts"]
 
 PART_BYTES: Final = 4 << 20
 """Most bytes of one request: a row group comes over several connections."""
@@ -48,60 +48,78 @@ def parts(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return cut
 
 
-async def fetch(
-    core: AsyncContext, shard: Shard, plan: Plan, cached: CachedReads | None, tally: Tally
-) -> Memory:
-    """Fetch what a plan names: 1 GET for each of its `parts` that is not cached, eight at once.
-
-    A local shard is mapped instead, and the kernel told what will be looked at.
+@final
+class Fetcher:
+    """Fetches bytes of shards, through a cache if there is one, and counts what that costs.
 
     Args:
-        core: Where the shard is.
-        shard: What to fetch of.
-        plan: What to fetch.
         cached: What reads through a cache, None for none.
-        tally: Counts what is fetched, and what was cached.
 
-    Raises:
-        NotFound, VersionMismatch: The shard is gone, or is another one than was indexed.
-        NotCached: Offline, and not all of it is cached.
+    Attributes:
+        cached: As it was given.
+        tally: What was fetched so far, and what was cached.
+        tails: Sends reads again that take too long.
     """
-    wanted = parts(plan.spans)
-    driver, url = core.stores.blob(shard.url, "read")
-    if driver.capabilities.local_paths:
-        return await on_thread(partial(_map, url.key, shard.version, wanted))
-    if cached is not None and (whole := await on_thread(partial(cached.whole, shard))) is not None:
-        size = sum(stop - start for start, stop in wanted)
-        tally.add(ReadStats(cache_hits=len(wanted), cached_bytes=size))
-        return whole
-    memory: Sparse | Packed
-    if plan.whole:
-        memory = Sparse(shard.size)
-        memory.fill(plan.known)
-        for start, stop in wanted:
-            memory.expect(start, stop)
-    else:
-        memory = Packed(wanted)
-    if cached is not None:
-        found = wanted
-        wanted = await on_thread(partial(cached.load, shard, wanted, memory))
-        size = sum(stop - start for start, stop in found if (start, stop) not in wanted)
-        hits = len(found) - len(wanted)
-        tally.add(ReadStats(cache_hits=hits, cache_misses=len(wanted), cached_bytes=size))
-    reader = core.stores.reader(shard.url, size=shard.size, version=shard.version)
 
-    async def one(part: tuple[int, int]) -> None:
-        with memory.view(*part) as view:
-            await reader.readinto(part[0], view)
-        tally.add(ReadStats(requests=1, fetched_bytes=part[1] - part[0]))
+    def __init__(self, cached: CachedReads | None = None) -> None:
+        self.cached = cached
+        self.tally: Tally = Tally()
+        self.tails: Tails = Tails()
+
+    async def fetch(self, core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
+        """Fetch what a plan names: 1 GET for each of its `parts` that is not cached.
+
+        Eight at once, and a slow one again. A local shard is mapped instead, and the kernel told
+        what will be looked at.
+
+        Raises:
+            NotFound, VersionMismatch: The shard is gone, or is another one than was indexed.
+            NotCached: Offline, and not all of it is cached.
+        """
+        wanted, cached = parts(plan.spans), self.cached
+        driver, url = core.stores.blob(shard.url, "read")
+        if driver.capabilities.local_paths:
+            return await on_thread(partial(_map, url.key, shard, wanted))
         if cached is not None:
-            await on_thread(partial(cached.store, shard, part, memory))
+            whole = await on_thread(partial(cached.whole, shard))
+            if whole is not None:
+                size = sum(stop - start for start, stop in wanted)
+                self.tally.add(ReadStats(cache_hits=len(wanted), cached_bytes=size))
+                return whole
+        memory = _room(shard, plan, wanted)
+        if cached is not None:
+            found = wanted
+            wanted = await on_thread(partial(cached.load, shard, wanted, memory))
+            size = sum(stop - start for start, stop in found if (start, stop) not in wanted)
+            hits = len(found) - len(wanted)
+            counted = ReadStats(cache_hits=hits, cache_misses=len(wanted), cached_bytes=size)
+            self.tally.add(counted)
+        place, share = (url.scheme, url.authority), core.stores.config.dataset.hedge_share
+        reader = core.stores.reader(shard.url, size=shard.size, version=shard.version)
 
-    await each(one, wanted, window=max(1, min(_AT_ONCE, len(wanted))))
+        async def one(part: tuple[int, int]) -> None:
+            with memory.view(*part) as view:
+                await self.tails.readinto(reader, part[0], view, place=place, share=share)
+            self.tally.add(ReadStats(requests=1, fetched_bytes=part[1] - part[0]))
+            if cached is not None:
+                await on_thread(partial(cached.store, shard, part, memory))
+
+        await each(one, wanted, window=max(1, min(_AT_ONCE, len(wanted))))
+        return memory
+
+
+def _room(shard: Shard, plan: Plan, wanted: Sequence[tuple[int, int]]) -> Sparse | Packed:
+    """Return memory for what will be fetched."""
+    if not plan.whole:
+        return Packed(wanted)
+    memory = Sparse(shard.size)
+    memory.fill(plan.known)
+    for start, stop in wanted:
+        memory.expect(start, stop)
     return memory
 
 
-def _map(path: str, version: Version | None, wanted: Iterable[tuple[int, int]]) -> Mapped:
-    mapped = map_file(path, version)
+def _map(path: str, shard: Shard, wanted: Iterable[tuple[int, int]]) -> Mapped:
+    mapped = map_file(path, shard.version, shard.size)
     expect(path, wanted)
     return mapped

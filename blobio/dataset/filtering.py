@@ -7,8 +7,9 @@ threads, and on tables in memory only.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import pyarrow as pa
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
 
 __all__ = ["Filter"]
+
+_NAN_MAY_PASS: Final = re.compile(r"\w\(|!=|\b(true|false)\b")
+"""In the text of an expression: a call such as `invert(`, or a truth compared with another."""
 
 
 @final
@@ -44,6 +48,7 @@ class Filter:
             message = f"the filter {expression} does not fit the columns {schema.names}: {error}"
             raise InvalidConfig(message, operation="open") from error
         self.columns: tuple[str, ...] = self._referenced(empty)
+        self._has_floats = any(_holds_floats(schema.field(name).type) for name in self.columns)
 
     def _referenced(self, empty: pa.Table) -> tuple[str, ...]:
         """Find the columns without which the expression means nothing: pyarrow does not tell."""
@@ -83,16 +88,32 @@ class Filter:
     def row_groups(self, footer: bytes) -> Sequence[int]:
         """Return the row groups that can have rows that pass, by the statistics of a footer.
 
+        Statistics of floats leave NaN out, and Arrow takes them for bounds of all values: it would
+        rule out groups whose NaN passes `f != 1` or `~(f < 5)`. So a condition on floats rules out
+        nothing, unless it is made of comparisons that no NaN passes.
+
         Args:
             footer: Of a Parquet file, as a file with nothing before it.
         """
         import pyarrow.dataset as ds
 
         whole = ds.ParquetFileFormat().make_fragment(pa.BufferReader(footer))
+        if self._nan_may_pass:
+            return range(whole.num_row_groups)
         part = whole.subset(filter=self.expression, schema=whole.physical_schema)
         return [group.id for group in part.row_groups]
+
+    @property
+    def _nan_may_pass(self) -> bool:
+        return self._has_floats and _NAN_MAY_PASS.search(str(self.expression)) is not None
 
     @property
     def identity(self) -> bytes:
         """Equal for equal expressions, and for no others; text leaves long lists of values out."""
         return pickle.dumps(self.expression, protocol=4)
+
+
+def _holds_floats(kind: pa.DataType) -> bool:
+    if pa.types.is_floating(kind):
+        return True
+    return any(_holds_floats(kind.field(index).type) for index in range(kind.num_fields))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, final
 
 from blobio.dataset.blobs import Blobs
+from blobio.dataset.cacheroom import CacheFull
 from blobio.dataset.dataset import Dataset
 from blobio.dataset.manifest import Manifest, Shard, Split
 from blobio.dataset.manifestjson import dump_manifest, parse_manifest
 from blobio.dataset.stored import manifest_of
-from blobio.errors import BlobError, NotFound, VersionMismatch
+from blobio.errors import BlobError, NotFound, VersionMismatch, redact
 from blobio.url import BlobUrl, PathLike
 from blobio.values import BlobMeta, CreateOnly, Overwrite
 
@@ -28,6 +30,9 @@ __all__ = [
     "save_manifest",
     "verify",
 ]
+
+
+_log = logging.getLogger("blobio.dataset")
 
 
 class HasManifest(Protocol):
@@ -87,8 +92,15 @@ def read_document(blobs: Blobs, url: BlobUrl, cache: Cache | None) -> bytes:
         cache = Opened(config=blobs.given)
     if cache is None:
         return blobs.read(url)[0]
-    with cache.lease(str(url)) as path, open(path, "rb") as file:
-        return file.read()
+    try:
+        with cache.lease(str(url)) as path, open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        is_of_store = isinstance(error, BlobError) and not isinstance(error, CacheFull)
+        if is_of_store or blobs.config.dataset.offline:
+            raise
+        _log.warning("%s is read without the cache: %s", redact(str(url)), error)
+        return blobs.read(url)[0]
 
 
 def freeze(

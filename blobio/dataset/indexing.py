@@ -125,7 +125,7 @@ async def _index_arrow(core: AsyncContext, file: Found, tail: Tail) -> Indexed:
     driver, url = core.stores.blob(file.url, "open")
     headers: Sequence[bytes | memoryview]
     if driver.capabilities.local_paths:
-        mapped = await on_thread(partial(map_file, url.key, tail.version))
+        mapped = await on_thread(partial(map_file, url.key, tail.version, tail.size))
         whole = memoryview(mapped.slice(0, tail.size)).cast("B")
         headers = [whole[start:stop] for start, stop in spans]
     else:

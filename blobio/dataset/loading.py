@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
+from blobio.blocking.binding import Binding
 from blobio.dataset import hub
-from blobio.dataset.cachedreads import CacheChoice, cached_reads
+from blobio.dataset.cachedindex import remembered
+from blobio.dataset.cachedreads import CacheChoice, CachedReads, cached_reads, chosen_cache
 from blobio.dataset.dataset import Dataset
 from blobio.dataset.freezing import load_manifest
 from blobio.dataset.manifest import Manifest, Split
 from blobio.dataset.opening import AnyFormat, Urls, closed_on_error, index_shards
 from blobio.dataset.reading import ShardSource
 from blobio.dataset.registry import Registry
+from blobio.dataset.wholeshards import fetch_shards
 from blobio.errors import InvalidConfig, NotFound, Unsupported
 from blobio.url import PathLike, fspath
 
@@ -102,7 +105,9 @@ def open_dataset(
         elif isinstance(urls, str) and urls.endswith(_MANIFEST) and format == "auto":
             manifest = load_manifest(urls, cache=cached and cached.cache, config=config)
         else:
-            manifest = index_shards(urls, format=format, schema=schema, binding=binding)
+            manifest = index_shards(
+                urls, format=format, schema=schema, binding=binding, cached=cached
+            )
         if split is not None:
             manifest = split_of(manifest, split)
         source = ShardSource(
@@ -126,13 +131,16 @@ def load_dataset(
     columns: Sequence[str] | None = None,
     filter: pc.Expression | None = None,
     registry: PathLike | None = None,
-    cache: Cache | None = None,
+    cache: CacheChoice = None,
+    cache_dir: PathLike | None = None,
+    streaming: bool = True,
     on_error: OnError = "raise",
+    in_memory_max_bytes: int = 0,
     config: Config | None = None,
 ) -> Dataset:
     """Open a dataset by its name, at one version; nothing but its index is fetched.
 
-    Requests: those of `find_manifest`.
+    Requests: those of `find_manifest`; with `streaming=False` those of the shards, once.
 
     Args:
         name: As in `find_manifest`.
@@ -142,24 +150,63 @@ def load_dataset(
         columns: As in `open_source`.
         filter: As in `open_source`.
         registry: As in `find_manifest`.
-        cache: Where manifests are kept, and found offline, see `load_manifest`.
+        cache: As in `open_dataset`; manifests are kept there too.
+        cache_dir: Read through the cache in this directory, in the place of `cache`.
+        streaming: False fetches all shards whole into the cache first, all of their columns. Then
+            nothing more is fetched, now or offline, as long as they are there. Copies are mapped:
+            Arrow is read where it lies, in milliseconds whatever its size; Parquet and text are
+            kept as they are and decoded on reading.
         on_error: As in `open_source`.
+        in_memory_max_bytes: As in `open_dataset`.
         config: All settings; None for `Config.from_env()`.
 
     Raises:
         NotFound, ManifestError, BadShard, BlobError: As `find_manifest`.
-        InvalidConfig: A column is unknown, or the filter does not fit.
+        NotCached: Offline, and it is not in the cache; also on reading.
+        CacheFull: With `streaming=False`, the shards do not fit into the cache.
+        InvalidConfig: A column is unknown, or the filter does not fit; `cache` and `cache_dir` are
+            both given, or `streaming=False` goes with `cache=False`.
     """
+    chosen = _cache_for(cache, cache_dir, config, streaming=streaming)
     manifest = find_manifest(
         name,
         split=split,
         subset=subset,
         revision=revision,
         registry=registry,
-        cache=cache,
+        cache=chosen,
         config=config,
     )
-    return open_dataset(manifest, columns=columns, filter=filter, on_error=on_error, config=config)
+    if chosen is not None and not streaming:
+        fetch_shards(manifest, chosen)
+    return open_dataset(
+        manifest,
+        columns=columns,
+        filter=filter,
+        on_error=on_error,
+        cache=chosen or False,
+        in_memory_max_bytes=in_memory_max_bytes,
+        config=config,
+    )
+
+
+def _cache_for(
+    cache: CacheChoice, cache_dir: PathLike | None, config: Config | None, *, streaming: bool
+) -> Cache | None:
+    """Return the cache to load through, None for none."""
+    from blobio.dataset.cache import Cache as Opened
+
+    if cache_dir is not None:
+        if cache is not None:
+            message = "load_dataset takes cache or cache_dir, not both"
+            raise InvalidConfig(message, operation="open")
+        return Opened(cache_dir, config=config)
+    if streaming:
+        return chosen_cache(cache, Binding(config).config)
+    if cache is False:
+        message = "streaming=False brings shards into a cache: it needs one"
+        raise InvalidConfig(message, operation="open")
+    return cache if isinstance(cache, Opened) else Opened(config=config)
 
 
 def find_manifest(
@@ -255,6 +302,14 @@ def _from_hub(wanted: Wanted) -> Manifest:
             "BLOBIO_REGISTRY; at the Hugging Face Hub names are namespace/name"
         )
         raise InvalidConfig(message, operation="open")
+    cached = cached_reads(wanted.cache, Binding(wanted.config).config)
+    asked = "\0".join(["hub", str(wanted.subset), str(wanted.revision)])
+    # offline, what was opened as a whole has the split as well
+    questions = [f"{asked}\0{split}\0{wanted.name}" for split in (wanted.split, None)]
+    return remembered(cached, questions, lambda: _ask_hub(wanted, cached))
+
+
+def _ask_hub(wanted: Wanted, cached: CachedReads | None) -> Manifest:
     found = hub.splits(
         wanted.name, subset=wanted.subset, revision=wanted.revision, config=wanted.config
     )
@@ -264,7 +319,7 @@ def _from_hub(wanted: Wanted) -> Manifest:
         raise NotFound(message, operation="open")
     urls = [_literal(file.url) for split in chosen.values() for file in split.files]
     with closed_on_error(wanted.config) as binding:
-        manifest = index_shards(urls, binding=binding)
+        manifest = index_shards(urls, binding=binding, cached=cached)
     splits: dict[str, Split] = {}
     start = 0
     for name, split in chosen.items():

@@ -8,19 +8,25 @@ from collections.abc import Iterable
 from blobio.dataset.memory import Mapped
 from blobio.drivers.local.errors import os_errors
 from blobio.drivers.local.facts import require_version, version_of
+from blobio.errors import VersionMismatch
 from blobio.values import Version
 
 __all__ = ["check_file", "expect", "map_file"]
 
 
-def map_file(path: str, version: Version | None) -> Mapped:
-    """Map a file whose version is known.
+def map_file(path: str, version: Version | None, size: int) -> Mapped:
+    """Map a file whose version and size are known.
 
     Raises:
         NotFound, VersionMismatch: It is gone, or another one is there.
     """
     with os_errors("get", path):
         mapped = Mapped(path)
+    if mapped.size != size:
+        message = (
+            f"get of {path}: a file of {size} bytes was asked for, one of {mapped.size} is there"
+        )
+        raise VersionMismatch(message, url=path, operation="get")
     check_file(path, version)  # afterwards: what was mapped was there until now
     return mapped
 

@@ -186,6 +186,11 @@ class Mapped:
             self._buffer: pa.Buffer = file.read_buffer()
         self.keep: object = None  # what has to live as long, such as the lock of a copy
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file when it was mapped."""
+        return int(self._buffer.size)
+
     def slice(self, start: int, stop: int) -> pa.Buffer:
         """Return bytes `start` to `stop` of the file."""
         return self._buffer.slice(start, stop - start)

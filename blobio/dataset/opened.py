@@ -65,7 +65,7 @@ class OpenShards:
         url = BlobUrl.parse(shard.url)
         mapped: Mapped | None
         if self._binding.capabilities(url).local_paths:
-            mapped = map_file(url.key, shard.version)
+            mapped = map_file(url.key, shard.version, shard.size)
         else:  # a copy on the local disk, which nobody changes
             mapped = None if self._cached is None else self._cached.whole(shard)
         if mapped is None:

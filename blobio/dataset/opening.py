@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from blobio.blocking.binding import Binding
 from blobio.core.context import AsyncContext
-from blobio.dataset.cachedreads import cached_reads
+from blobio.dataset.cachedindex import found_before, is_current, question_of, remembered
+from blobio.dataset.cachedreads import CachedReads, cached_reads
 from blobio.dataset.errors import BadShard, OnError
 from blobio.dataset.finding import find
 from blobio.dataset.indexing import index
@@ -19,7 +20,7 @@ from blobio.dataset.manifest import Format, Manifest
 from blobio.dataset.reading import ShardSource
 from blobio.dataset.scanning import Indexed
 from blobio.errors import InvalidConfig
-from blobio.url import PathLike, fspath
+from blobio.url import BlobUrl, PathLike, fspath
 
 if TYPE_CHECKING:
     from blobio.config import Config
@@ -68,14 +69,15 @@ def open_source(
         InvalidConfig: A column is unknown, or the filter does not fit.
     """
     with closed_on_error(config) as binding:
-        manifest = index_shards(urls, format=format, schema=schema, binding=binding)
+        cached = cached_reads(None, binding.config)
+        manifest = index_shards(urls, format=format, schema=schema, binding=binding, cached=cached)
         return ShardSource(
             manifest,
             columns=columns,
             filter=filter,
             on_error=on_error,
             binding=binding,
-            cached=cached_reads(None, binding.config),
+            cached=cached,
         )
 
 
@@ -99,19 +101,45 @@ def index_shards(
     format: AnyFormat = "auto",
     schema: pa.Schema | None = None,
     binding: Binding,
+    cached: CachedReads | None = None,
 ) -> Manifest:
-    """Find and index shards; see `open_source`."""
+    """Find and index shards; see `open_source`.
+
+    With a cache, what was found for the same names before is taken if it is of the versions that
+    are there now: 1 HEAD for each file that no listing tells the version of. Offline it is taken.
+    """
     several = urls if isinstance(urls, Iterable) and not isinstance(urls, str) else [urls]
     names = [fspath(url) for url in several]
     if format != "auto" and format not in get_args(Format):
         message = f"format={format!r}: one of {('auto', *get_args(Format))}"
         raise InvalidConfig(message, operation="open")
+    if all(binding.capabilities(BlobUrl.parse(name)).local_paths for name in names):
+        cached = None  # what is here need not be kept
+    question = question_of(names, format, schema)
 
-    async def find_and_index(core: AsyncContext) -> list[Indexed]:
+    def make() -> Manifest:
+        before = None if cached is None else found_before(cached, question)
+        return _index(names, format, schema, binding, before)
+
+    return remembered(cached, [question], make)
+
+
+def _index(
+    names: Sequence[str],
+    format: AnyFormat,
+    schema: pa.Schema | None,
+    binding: Binding,
+    before: Manifest | None,
+) -> Manifest:
+    async def find_and_index(core: AsyncContext) -> list[Indexed] | Manifest:
         files = [file for name in names for file in await find(core, name)]
+        if before is not None and await is_current(core, before, files):
+            return before
         return await index(core, files, None if format == "auto" else format)
 
     indexed = binding.call(find_and_index)
+    if isinstance(indexed, Manifest):
+        return indexed
     if not indexed:
         message = "open of no files: name at least one"
         raise InvalidConfig(message, operation="open")

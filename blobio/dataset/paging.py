@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, final
 import pyarrow as pa
 
 from blobio.dataset.engine import on_thread
-from blobio.dataset.fetching import HOLE_BYTES, fetch, parts
+from blobio.dataset.fetching import HOLE_BYTES, Fetcher, parts
 from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.formats.paged import Paged
 from blobio.dataset.formats.pages import Picked, RowSpan, row_count
@@ -29,8 +29,6 @@ from blobio.dataset.formats.parquet import ParquetDecoder
 
 if TYPE_CHECKING:
     from blobio.core.context import AsyncContext
-    from blobio.dataset.cachedreads import CachedReads
-    from blobio.dataset.counting import Tally
     from blobio.dataset.filtering import Filter
     from blobio.dataset.formats.base import Decoder
     from blobio.dataset.manifest import Shard
@@ -116,19 +114,12 @@ class PageReads:
     Args:
         columns: Names of the columns to read.
         filter: A condition on rows, or None.
-        cached: What reads through a cache on disk, None for none.
-        tally: What counts.
+        fetcher: Fetches bytes.
     """
 
-    def __init__(
-        self,
-        columns: Sequence[str],
-        filter: Filter | None,
-        cached: CachedReads | None,
-        tally: Tally,
-    ) -> None:
+    def __init__(self, columns: Sequence[str], filter: Filter | None, fetcher: Fetcher) -> None:
         self._columns, self._filter = columns, filter
-        self._cached, self._tally = cached, tally
+        self._fetcher = fetcher
         self._indexes: OrderedDict[tuple[int, int, bool], tuple[int, Memory]] = OrderedDict()
         self._kept = 0
         self._damaged: set[int] = set()
@@ -223,7 +214,7 @@ class PageReads:
         self, core: AsyncContext, shard: Shard, spans: Iterable[tuple[int, int]]
     ) -> Memory:
         plan = Plan(spans=tuple(spans), decoded=0)
-        return await fetch(core, shard, plan, self._cached, self._tally)
+        return await self._fetcher.fetch(core, shard, plan)
 
     def _give_up(self, shard: int, error: Exception) -> None:
         """Go by column chunks for the rest of a shard."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import pyarrow as pa
 import ray.data
@@ -32,7 +32,7 @@ __all__ = ["to_ray"]
 _NAME: Final = "blobio"
 
 
-def to_ray(dataset: Dataset, task_bytes: int) -> ray.data.Dataset:
+def to_ray(dataset: Dataset, task_bytes: int) -> Any:  # noqa: ANN401 - types are checked without Ray
     """Return a dataset of Ray Data: see `Dataset.to_ray`."""
     pieces = divide(dataset, task_bytes, "to_ray")
     if not pieces:

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final, TypeAlias, final, get_args
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Final, final, get_args
 
 from blobio.blocking.binding import Binding
-from blobio.core.context import AsyncContext
-from blobio.dataset.blocks import Blocks
+from blobio.dataset.blockreads import BlockReads
 from blobio.dataset.cachedreads import CachedReads
-from blobio.dataset.columns import conform, project, width
-from blobio.dataset.counting import ReadStats, Tally
-from blobio.dataset.engine import Job, Ready, on_thread, ordered
-from blobio.dataset.errors import LOSSES, BadShard, NotCached, OnError, Skipped, told
-from blobio.dataset.fetching import fetch, parts
+from blobio.dataset.columns import check_list, width
+from blobio.dataset.counting import ReadStats
+from blobio.dataset.engine import Job, Ready, ordered
+from blobio.dataset.errors import OnError, Skipped
+from blobio.dataset.fetching import Fetcher, parts
 from blobio.dataset.filtering import Filter
-from blobio.dataset.formats.base import Decoder, Memory, Plan
-from blobio.dataset.formats.parquet import as_file
-from blobio.dataset.local import check_file
-from blobio.dataset.lost import Lost, stand_ins
+from blobio.dataset.hedging import Hedges
+from blobio.dataset.lost import Lost
 from blobio.dataset.manifest import Manifest
-from blobio.dataset.memory import Mapped
-from blobio.dataset.opened import OpenShards
-from blobio.dataset.paging import PageReads, Try
 from blobio.dataset.remembering import Remembered
 from blobio.dataset.rows import Rows
+from blobio.dataset.selection import Selection
 from blobio.dataset.source import RowRange
-from blobio.errors import BlobError, InvalidConfig, NotFound, VersionMismatch, redact
-from blobio.url import BlobUrl
+from blobio.errors import BlobError, InvalidConfig, redact
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     from blobio.config import Config
@@ -50,10 +42,7 @@ _log = logging.getLogger("blobio.dataset")
 
 _SAMPLE: Final = 16
 _SKIPPED: Final = 10_000
-_TRIES: Final = 64  # of blocks to stand in for one that is lost
 _RANGES: Final = 1 << 16  # of one block that are cut from one decoding of it
-_Make: TypeAlias = Callable[[AsyncContext], Coroutine[object, object, Rows]]
-_EXPANSION: Final = 2.0  # of encoded bytes in memory, until one block tells the truth
 
 
 @final
@@ -103,8 +92,6 @@ class ShardSource:
         in_memory_max_bytes: Keep all decoded blocks in memory if they take about as much or less.
 
     Attributes:
-        manifest: As it was given.
-        schema: Of what is read.
         on_error: As it was given.
         lost: The blocks that were found to be lost.
 
@@ -124,38 +111,51 @@ class ShardSource:
         cached: CachedReads | None = None,
         in_memory_max_bytes: int = 0,
     ) -> None:
-        self.manifest = manifest
         if on_error not in get_args(OnError):
             message = f"on_error is one of {get_args(OnError)}, not {on_error!r}"
             raise InvalidConfig(message, operation="open")
+        if columns is not None:
+            check_list(columns, "columns")
+        condition = None if filter is None else Filter(filter, manifest.schema)
+        chosen = None if columns is None else tuple(columns)
+        self._selection = Selection(manifest, chosen, condition)
         self._cached = cached
         self._in_memory_max_bytes = in_memory_max_bytes
         self.on_error: str = on_error
-        self.lost = Lost()
-        self._filter = None if filter is None else Filter(filter, manifest.schema)
-        self._project(columns)
+        self.lost: Lost = Lost()
         self._prepare(Binding(config) if binding is None else binding)
-        self._blocks = Blocks(manifest.shards, None if self._filter is None else self._kept)
-
-    def _project(self, columns: Sequence[str] | None) -> None:
-        whole = self.manifest.schema
-        self.schema: pa.Schema = whole if columns is None else project(whole, columns)
-        self._columns = tuple(self.schema.names)
-        extra = [] if self._filter is None else self._filter.columns
-        self._read = tuple(dict.fromkeys([*self._columns, *extra]))
-        self._wanted = whole if self._read == tuple(whole.names) else project(whole, self._read)
+        _ = self.block_rows  # all footers are looked at now, if there is a filter
 
     def _prepare(self, binding: Binding) -> None:
         self._binding = binding
-        # As in blobio.fsspec: held from outside, it is dropped, and closes, only after the rest.
-        weakref.finalize(self, _drop, binding).atexit = False
-        self._shards = OpenShards(self.manifest, binding, self._cached)
-        self._tally = Tally()
-        self._pages = PageReads(self._read, self._filter, self._cached, self._tally)
+        self._fetcher = Fetcher(self._cached)
         decoded = partial(_decoded_bytes, weakref.ref(self))  # no cycle, which would keep it open
-        self._remembered = Remembered(self._in_memory_max_bytes, decoded)
-        self._expansion: float | None = None
+        self._reads = BlockReads(
+            self._selection,
+            on_error=self.on_error,
+            lost=self.lost,
+            binding=binding,
+            fetcher=self._fetcher,
+            remembered=Remembered(self._in_memory_max_bytes, decoded),
+        )
         self._skipped: deque[Skipped] = deque(maxlen=_SKIPPED)
+
+    def _with(self, selection: Selection) -> ShardSource:
+        other = ShardSource.__new__(ShardSource)
+        # Damage of a column is none of others, and other shards number their blocks anew.
+        other.__dict__.update(self._state(), _selection=selection, lost=Lost())
+        other._prepare(self._binding)  # noqa: SLF001 - of its own class
+        return other
+
+    @property
+    def manifest(self) -> Manifest:
+        """The shards and their schema."""
+        return self._selection.manifest
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of what is read."""
+        return self._selection.schema
 
     def select(self, columns: Sequence[str]) -> ShardSource:
         """Return a source of some of these columns, in this order, with the same filter.
@@ -163,34 +163,22 @@ class ShardSource:
         Raises:
             InvalidConfig: A column is not among those of this source.
         """
-        project(self.schema, columns)
-        other = ShardSource.__new__(ShardSource)
-        other.__dict__.update(self._state(), lost=Lost())  # damage of a column is none of others
-        other._project(columns)  # noqa: SLF001 - of its own class
-        other._prepare(self._binding)  # noqa: SLF001
-        return other
+        return self._with(self._selection.select(columns))
 
     def shard_blocks(self) -> Sequence[tuple[str, Sequence[int]]]:
         """Return the URL of each shard, and the rows of each block of it that is read."""
         found: list[list[int]] = [[] for _ in self.manifest.shards]
-        for block, rows in enumerate(self._blocks.rows):
-            found[self._blocks[block][0]].append(rows)
+        for block, rows in enumerate(self.block_rows):
+            found[self._selection.blocks[block][0]].append(rows)
         return [(shard.url, rows) for shard, rows in zip(self.manifest.shards, found, strict=True)]
 
     def part(self, first: int, stop: int) -> ShardSource:
         """Return a source of shards `first` to `stop` alone, half-open."""
-        other = ShardSource.__new__(ShardSource)
-        other.__dict__.update(self._state())
-        other.manifest = replace(self.manifest, shards=self.manifest.shards[first:stop], splits={})
-        other._prepare(self._binding)  # noqa: SLF001 - of its own class
-        kept = None if self._filter is None else other._kept  # noqa: SLF001
-        other._blocks = Blocks(other.manifest.shards, kept)  # noqa: SLF001
-        return other
+        return self._with(self._selection.part(first, stop))
 
     def _state(self) -> dict[str, object]:
-        left_out = {"_shards", "_skipped", "_expansion", "_binding", "row_bytes"}
-        left_out |= {"_tally", "_remembered", "_pages"}
-        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+        kept = ("_selection", "_cached", "_in_memory_max_bytes", "on_error", "lost")
+        return {name: self.__dict__[name] for name in kept}
 
     def __getstate__(self) -> dict[str, object]:
         return {**self._state(), "_config": self._binding.given}
@@ -203,20 +191,12 @@ class ShardSource:
     @property
     def block_rows(self) -> Sequence[int]:
         """The rows of each block, before the filter looks at them."""
-        return self._blocks.rows
+        return self._selection.blocks.rows
 
     @property
     def fingerprint(self) -> str:
         """64 hex digits, of shards, versions, schema, columns and filter."""
-        digest = hashlib.sha256()
-        for shard in self.manifest.shards:
-            facts = (shard.url, shard.size, shard.version, shard.format, shard.compression)
-            digest.update(repr((facts, [block.num_rows for block in shard.blocks])).encode())
-        digest.update(repr(self._columns).encode())
-        digest.update(self.schema.remove_metadata().serialize())
-        if self._filter is not None:
-            digest.update(self._filter.identity)
-        return digest.hexdigest()
+        return self._selection.fingerprint
 
     def read(self, ranges: Iterable[RowRange]) -> Iterator[pa.RecordBatch]:
         """Yield the rows of each range as one batch; see `Source.read`.
@@ -236,12 +216,12 @@ class ShardSource:
         def jobs() -> Iterator[Job[Rows] | Ready[Rows]]:
             for _, same in groupby(ranges, key=lambda one: one.block):
                 while group := list(islice(same, _RANGES)):
-                    job = self._job(group)
+                    job = self._reads.job(group)
                     waiting.append(group)
                     yield job
 
         with closing(ordered(self._binding, jobs())) as blocks:
-            for rows in self._tally.timed(blocks):
+            for rows in self._fetcher.tally.timed(blocks):
                 group = waiting.popleft()
                 if rows.failure is not None:
                     self._tell(group[0].block, rows.failure, rows.substitute)
@@ -251,7 +231,7 @@ class ShardSource:
     @property
     def filtered(self) -> bool:
         """Batches may have fewer rows than their ranges: of a filter, or of blocks skipped."""
-        return self._filter is not None or self.on_error == "skip"
+        return self._selection.filter is not None or self.on_error == "skip"
 
     @cached_property
     def row_bytes(self) -> float:
@@ -259,25 +239,23 @@ class ShardSource:
 
         Parquet tells what its pages hold; values that it numbers may take more in memory.
         """
-        step = max(1, len(self._blocks) // _SAMPLE)
-        sample = range(0, len(self._blocks), step)[:_SAMPLE]
-        rows = sum(self._blocks.rows[block] for block in sample)
-        decoded = sum(self.cost(block).decoded for block in sample) / max(1, rows)
-        return max(decoded, sum(width(field.type) for field in self.schema))
+        rows = self.block_rows
+        sample = range(0, len(rows), max(1, len(rows) // _SAMPLE))[:_SAMPLE]
+        decoded = sum(self.cost(block).decoded for block in sample)
+        told = decoded / max(1, sum(rows[block] for block in sample))
+        return max(told, sum(width(field.type) for field in self.schema))
 
     def requests(self) -> Cost:
         """Tell what it takes to read all blocks. Parses all footers, sends nothing."""
-        return sum((self.cost(block) for block in range(len(self._blocks))), Cost())
+        return sum((self.cost(block) for block in range(len(self.block_rows))), Cost())
 
     def cost(self, block: int) -> Cost:
-        """Tell what it takes to read a block. Sends nothing.
+        """Tell what it takes to read a block by its column chunks. Sends nothing.
 
         Raises:
             BadShard: The footer of its shard is damaged.
         """
-        index, number = self._blocks[block]
-        with told(self.manifest.shards[index], number):
-            plan = self._shards.decoder(index).plan(number, self._read)
+        plan = self._reads.plan(block)
         wanted = parts(plan.spans)
         return Cost(
             count=len(wanted),
@@ -288,15 +266,7 @@ class ShardSource:
 
     def picks(self, ranges: Sequence[RowRange]) -> float | None:
         """Tell which part of a block is fetched for some rows of it, about; None for all of it."""
-        if self._filter is not None:
-            return None
-        index, block = self._blocks[ranges[0].block]
-        with told(self.manifest.shards[index], block):
-            decoder = self._shards.decoder(index)
-            plan = decoder.plan(block, self._read)
-        spans = [(one.start, one.stop) for one in ranges]
-        less = self._pages.attempt(decoder, (index, block), spans, plan)
-        return None if less is None else less.guess / plan.fetched
+        return self._reads.picks(ranges)
 
     @property
     def skipped(self) -> Sequence[Skipped]:
@@ -306,167 +276,20 @@ class ShardSource:
     @property
     def stats(self) -> ReadStats:
         """What readings of this process have cost so far."""
-        return self._tally.stats()
+        return self._fetcher.tally.stats()
+
+    @property
+    def hedges(self) -> Hedges:
+        """How many reads of this process were sent a second time: `DatasetConfig.hedge_share`."""
+        return self._fetcher.tails.counts
 
     def _tell(self, number: int, failure: BlobError, substitute: int | None) -> None:
-        self._tally.add(ReadStats(skipped_blocks=1))
-        index, _ = self._blocks[number]
-        url, rows = redact(self.manifest.shards[index].url), self._blocks.rows[number]
+        self._fetcher.tally.add(ReadStats(skipped_blocks=1))
+        index, _ = self._selection.blocks[number]
+        url, rows = redact(self.manifest.shards[index].url), self.block_rows[number]
         self._skipped.append(Skipped(url, number, rows, failure.message, substitute))
         instead = "" if substitute is None else f" and took block {substitute} instead"
         _log.warning("skipped block %s of %s rows%s: %s", number, rows, instead, failure.message)
-
-    def _job(self, ranges: Sequence[RowRange]) -> Job[Rows] | Ready[Rows]:
-        number = ranges[0].block
-        rows = self._blocks.rows[number]
-        beyond = next((one for one in ranges if one.stop > rows), None)
-        if beyond is not None:
-            message = f"{beyond} lies beyond its block, which has {rows} rows"
-            raise ValueError(message)
-        if (known := self._remembered.get(number)) is not None:
-            self._tally.add(ReadStats(memory_hits=1))
-            return Ready(lambda: known)
-        index, block = self._blocks[number]
-        shard = self.manifest.shards[index]
-        try:
-            if number in self.lost:
-                raise BadShard(self.lost.reason(number), url=shard.url, operation="read")
-            with told(shard, block):
-                if (mapped := self._shards.mapped(index)) is not None:
-                    return Ready(partial(self._take, number, mapped))
-                decoder, plan = self._plan(index, block)
-        except LOSSES as error:
-            stored = shard.blocks[block].stop - shard.blocks[block].start
-            return Job(
-                int(stored * (1 + _EXPANSION)),
-                partial(self._stand_in, number, error),
-                lambda rows: rows.nbytes,
-            )
-        cost = plan.fetched + int(plan.decoded * (self._expansion or _EXPANSION))
-        make: _Make = partial(self._make, number, plan, decoder)
-        spans = [(one.start, one.stop) for one in ranges]
-        less = self._pages.attempt(decoder, (index, block), spans, plan)
-        if less is not None:
-            cost = cost * less.guess // max(1, plan.fetched)
-            make = partial(self._make_less, number, less, make)
-        return Job(cost, make, lambda rows: rows.nbytes)
-
-    def _plan(self, index: int, block: int) -> tuple[Decoder, Plan]:
-        size = self.manifest.shards[index].size
-        decoder = self._shards.decoder(index)
-        plan = decoder.plan(block, self._read)
-        if any(stop > size for _, stop in plan.spans):
-            message = f"it has bytes beyond the end of the shard, {size}"
-            raise ValueError(message)
-        return decoder, plan
-
-    def _take(self, number: int, mapped: Mapped) -> Rows:
-        """Return a block of a mapped shard, if the file is still the one that was mapped."""
-        index, block = self._blocks[number]
-        shard = self.manifest.shards[index]
-        try:
-            with told(shard, block):
-                if mapped.keep is None:
-                    check_file(BlobUrl.parse(shard.url).key, shard.version)
-                else:  # a copy, and in use
-                    place = shard.blocks[block]
-                    size = place.stop - place.start
-                    self._tally.add(ReadStats(cache_hits=1, cached_bytes=size))
-                return self._decode(index, block, mapped, self._shards.decoder(index))
-        except LOSSES as error:
-            return self._binding.call(partial(self._stand_in, number, error))
-
-    async def _make_less(self, number: int, less: Try, whole: _Make, core: AsyncContext) -> Rows:
-        """Read by pages, or the whole block where that cannot be."""
-        shard = self.manifest.shards[less.shard]
-        try:
-            with told(shard, less.block):
-                found = await self._pages.read(core, shard, less)
-                if found is not None:
-                    return await on_thread(partial(self._rows, *found))
-        except LOSSES as error:
-            return await self._stand_in(number, error, core)
-        return await whole(core)
-
-    async def _make(self, number: int, plan: Plan, decoder: Decoder, core: AsyncContext) -> Rows:
-        try:
-            rows = await self._load(core, number, plan, decoder)
-        except LOSSES as error:
-            return await self._stand_in(number, error, core)
-        if plan.decoded:
-            self._expansion = max(self._expansion or 0.0, rows.nbytes / plan.decoded)
-        self._remembered.add(number, rows)
-        return rows
-
-    async def _load(self, core: AsyncContext, number: int, plan: Plan, decoder: Decoder) -> Rows:
-        index, block = self._blocks[number]
-        shard = self.manifest.shards[index]
-        with told(shard, block):
-            memory = await fetch(core, shard, plan, self._cached, self._tally)
-            return await on_thread(partial(self._decode, index, block, memory, decoder))
-
-    async def _stand_in(self, number: int, error: BlobError, core: AsyncContext) -> Rows:
-        """Raise an error, or return what stands for the rows that are lost by it."""
-        if self.on_error == "raise" or isinstance(error, NotCached):
-            raise error
-        self._remember(number, error)
-        if self.on_error == "skip":
-            return Rows.lost(self.schema, error)
-        others = stand_ins(self.fingerprint, number, len(self._blocks))
-        for other in islice((one for one in others if one not in self.lost), _TRIES):
-            index, block = self._blocks[other]
-            try:
-                with told(self.manifest.shards[index], block):
-                    decoder, plan = self._plan(index, block)
-                rows = await self._load(core, other, plan, decoder)
-            except NotCached:
-                raise
-            except LOSSES as failure:
-                self._remember(other, failure)
-            else:
-                rows.failure, rows.substitute = error, other
-                return rows
-        error.add_note(f"and no other block can stand in for it: up to {_TRIES} were tried")
-        raise error
-
-    def _remember(self, number: int, error: BlobError) -> None:
-        """Know that a block is lost, or all of its shard if that is gone."""
-        if number not in self.lost:
-            is_gone = isinstance(error, NotFound | VersionMismatch)
-            index, _ = self._blocks[number]
-            self.lost.add(self._blocks.of(index) if is_gone else [number], error.message)
-
-    def _decode(self, index: int, block: int, memory: Memory, decoder: Decoder) -> Rows:
-        """Decode a block by what has planned it: another one might look for more."""
-        table = decoder.decode(block, self._read, memory)
-        wanted = self.manifest.shards[index].blocks[block].num_rows
-        if table.num_rows != wanted:
-            message = f"{table.num_rows} rows instead of {wanted}"
-            raise ValueError(message)
-        return self._rows(table, None)
-
-    def _rows(self, table: pa.Table | None, spans: Sequence[tuple[int, int]] | None) -> Rows:
-        """Return the rows of a table that pass; None for none of them."""
-        table = self._wanted.empty_table() if table is None else conform(table, self._wanted)
-        mask = None if self._filter is None else self._filter.mask(table)
-        if self._read != self._columns:
-            table = table.select(list(self._columns))
-        return Rows(table, mask, spans)
-
-    def _kept(self, index: int) -> Sequence[int]:
-        """Return the blocks of a shard that can have rows that pass."""
-        shard = self.manifest.shards[index]
-        assert self._filter is not None
-        if shard.format != "parquet":
-            return range(len(shard.blocks))
-        try:
-            return self._filter.row_groups(as_file(shard.footer))
-        except (pa.ArrowException, OSError):  # of another schema, or damaged: reading it tells
-            return range(len(shard.blocks))
-
-
-def _drop(binding: Binding) -> None:
-    """Let go of the last reference but the source's own."""
 
 
 def _decoded_bytes(reference: weakref.ref[ShardSource]) -> float:

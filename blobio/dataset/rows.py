@@ -66,7 +66,6 @@ class Rows:
         """
         if self.failure is not None and self.substitute is None:
             start = stop = 0
-        # Rows of some pages are numbered as in their block too: only a stand-in starts again.
         if self.substitute is None or stop <= self._num_rows:
             return self._cut(start, stop)
         pieces, count = [], self._num_rows

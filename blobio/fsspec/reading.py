@@ -153,7 +153,7 @@ class ReadingFileSystem(AsyncFileSystem):
             for meta in page.blobs:
                 name = f"{path}/{meta.key[len(root.key) :]}"
                 if not name.endswith("/"):
-                    found[name] = blob_entry(name, meta)
+                    found[name] = blob_entry(name, meta) if detail else {}
                 elif withdirs:
                     found.setdefault(name[:-1], directory_entry(name[:-1]))
                 if withdirs:

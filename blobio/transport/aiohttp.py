@@ -50,6 +50,7 @@ class AiohttpTransport:
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
         self._session: aiohttp.ClientSession | None = None
+        self._trust: ssl.SSLContext | None = None
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
 
@@ -62,13 +63,16 @@ class AiohttpTransport:
 
         Raises:
             TransportFailed: No complete reply; see its `retryable` and `ambiguous`.
-            InvalidConfig: `HttpConfig.ca_file` is not there or holds no certificate.
+            InvalidConfig: The first request over TLS, and `HttpConfig.ca_file` is not there or
+                holds no certificate.
         """
         session = self._open()
+        proxy = self._proxy(request.url)
+        tls = self._tls(request.url, proxy)
         exchange = Exchange(self._config, request.content_bytes)
         try:
             async with exchange.watch():
-                reply = await self._request(session, request, exchange)
+                reply = await self._request(session, request, exchange, tls, proxy)
         except FAULTS as error:
             raise broken_exchange(
                 request,
@@ -118,7 +122,12 @@ class AiohttpTransport:
             await asyncio.sleep(0)
 
     async def _request(
-        self, session: aiohttp.ClientSession, request: Request, exchange: Exchange
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        exchange: Exchange,
+        tls: ssl.SSLContext | bool,  # noqa: FBT001 - aiohttp's word for its own
+        proxy: str | None,
     ) -> aiohttp.ClientResponse:
         size = request.content_bytes
         headers = {"accept-encoding": "identity", "user-agent": self._config.user_agent}
@@ -135,7 +144,8 @@ class AiohttpTransport:
             headers=headers,
             data=data,
             allow_redirects=False,
-            proxy=self._proxy(request.url),
+            proxy=proxy,
+            ssl=tls,
             trace_request_ctx=exchange,
             upload_tracker=exchange.tracker,
         )
@@ -147,6 +157,17 @@ class AiohttpTransport:
         if self._session is None:
             self._session = _session(self._config, self._socket)
         return self._session
+
+    def _tls(self, url: str, proxy: str | None) -> ssl.SSLContext | bool:
+        """Return whom to trust, or what stands for nobody where nothing is encrypted.
+
+        Reading the authorities of the system takes 30 ms of CPU, so it waits until they are needed.
+        """
+        if all(each.startswith("http://") for each in (url, proxy or "http://")):
+            return True
+        if self._trust is None:
+            self._trust = _tls(self._config)
+        return self._trust
 
     def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         made = _socket(address)
@@ -205,7 +226,6 @@ def _session(
     config: HttpConfig, socket_factory: Callable[[aiohttp.AddrInfoType], socket.socket]
 ) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
-        ssl=_tls(config),
         limit=0,
         keepalive_timeout=config.idle_s,
         socket_factory=socket_factory,

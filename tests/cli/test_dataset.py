@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import blobio as bf
 from blobio import Config, Context
-from blobio.dataset import Cache, Manifest, ShardWriter
+from blobio.dataset import Cache, Manifest, ShardWriter, open_dataset
 from tests.cli.conftest import STORES, Run
 
 SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
@@ -110,3 +112,102 @@ def test_cache_is_asked_for_something_it_can_do(run: Run, tmp_path: Path, words:
 
     assert ran.code == 2
     assert "cache trim --to SIZE" in ran.err
+
+
+def test_head_prints_the_first_rows(run: Run, root: str) -> None:
+    _written(root)
+    url = f"{root}set/manifest.json"
+
+    table = run("dataset", "head", url, "-n", "2")
+    as_csv = run("dataset", "head", url, "-n", "2", "--columns", "text,id", "--csv")
+    as_json = run("dataset", "head", url, "--json", "--split", "train")
+
+    assert (table.code, table.out) == (0, "id  text\n0   row 0\n1   row 1\n")
+    assert as_csv.out == "text,id\nrow 0,0\nrow 1,1\n"
+    assert [record["row"] for record in as_json.records] == [
+        {"id": i, "text": f"row {i}"} for i in range(10)
+    ]
+
+
+def test_head_prints_values_that_json_has_not(run: Run, tmp_path: Path) -> None:
+    rows = pa.table({"b": [b"abc"], "t": [datetime(2026, 1, 2)], "l": [[1, None]], "s": ["x" * 50]})  # noqa: DTZ001
+    pq.write_table(rows, tmp_path / "a.parquet")
+
+    ran = run("dataset", "head", str(tmp_path / "a.parquet"), "--json")
+    text = run("dataset", "head", f"{tmp_path}/")
+
+    assert ran.records[0]["row"] == {
+        "b": "YWJj", "t": "2026-01-02 00:00:00", "l": [1, None], "s": "x" * 50
+    }  # fmt: skip
+    assert text.out.splitlines()[1].endswith("  [1, None]  " + "x" * 37 + "...")
+
+
+def test_convert_writes_a_dataset(run: Run, root: str) -> None:
+    _written(root)
+    source, target = f"{root}set/manifest.json", f"{root}new"
+    words = ("--columns", "id", "--format", "arrow", "--split", "train", "--shard-bytes", "1M")
+
+    ran = run("dataset", "convert", source, target, *words)
+
+    assert (ran.code, ran.out) == (0, f"{target}: 25 rows in 1 shards\n")
+    with Context(Config.from_env()) as context:
+        rows = open_dataset(f"{target}/manifest.json", config=context.config)
+        assert [row["id"] for row in rows.rows()] == list(range(25))
+        assert rows.schema.names == ["id"]
+    again = run("dataset", "convert", source, target)
+    assert again.code == 6
+    assert "new/manifest.json" in again.err
+
+
+def test_freeze_pins_shards_in_splits(run: Run, root: str) -> None:
+    _written(root)
+    target = f"{root}pinned/manifest.json"
+    words = ("--split", "test=train-00002-*", "--split", "train=train-0000[01]-*")
+
+    ran = run("dataset", "freeze", f"{root}set/data/*.parquet", target, *words, "--json")
+
+    assert (ran.code, ran.records[0]["rows"], ran.records[0]["shards"]) == (0, 25, 3)
+    told = run("dataset", "inspect", target, "--json").records[0]
+    assert told["splits"] == {"test": 5, "train": 20}
+    assert run("dataset", "verify", target).code == 0
+
+
+def test_freeze_replaces_no_manifest(run: Run, tmp_path: Path) -> None:
+    _written(f"{tmp_path}/")
+
+    ran = run("dataset", "freeze", f"{tmp_path}/set/data/", f"{tmp_path}/set/manifest.json")
+
+    assert ran.code == 6
+    assert "set/manifest.json" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["head", "a", "b"],
+        ["convert", "a"],
+        ["convert", "a", "b", "c"],
+        ["freeze", "a"],
+        ["head", "a", "--split", "a", "--split", "b"],
+    ],
+)
+def test_rows_are_asked_for_in_a_way_that_can_be(run: Run, words: list[str]) -> None:
+    assert run("dataset", *words).code == 2
+
+
+@pytest.mark.parametrize("split", ["train", "train=", "a=none", "a=*-00000-*"])
+def test_splits_cover_all_shards(run: Run, tmp_path: Path, split: str) -> None:
+    _written(f"{tmp_path}/")
+
+    ran = run("dataset", "freeze", f"{tmp_path}/set/data/", f"{tmp_path}/m.json", "--split", split)
+
+    assert ran.code == 2
+    assert "--split" in ran.err
+    assert not (tmp_path / "m.json").exists()
+
+
+def test_dataset_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
+    ran = run("dataset", "head", f"{tmp_path}/none.parquet")
+
+    assert ran.code == 3
+    assert "none.parquet" in ran.err

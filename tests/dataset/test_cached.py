@@ -16,7 +16,9 @@ import pytest
 from pyarrow import ipc
 
 import blobio.dataset as bd
-from blobio import VersionMismatch
+from blobio import Config, VersionMismatch
+from blobio.errors import InvalidConfig
+from blobio.testing.strict_hub import strict_hub
 from tests.dataset.conftest import Make, Place, parquet, table
 
 
@@ -128,8 +130,9 @@ def test_full_cache_is_told_once_and_read_past(
     cache = bd.Cache(tmp_path, max_bytes=100, config=memory.config)
 
     assert numbers(bd.open_dataset(manifest, cache=cache, config=memory.config)) == NUMBERS
-
     assert len([one for one in caplog.records if "reading goes on" in one.message]) == 1
+    name = memory.at("manifest.json")
+    assert numbers(bd.open_dataset(name, cache=cache, config=memory.config)) == NUMBERS
     assert cache.stats().bytes <= 100
 
 
@@ -208,3 +211,135 @@ def test_stats_tell_what_was_read(make_place: Make) -> None:
     assert stats.fetched_bytes == source.requests().fetched
     assert stats.stall_s > 0
     assert (stats.cache_hits, stats.cache_misses, stats.skipped_blocks) == (0, 0, 0)
+
+
+def offline(place: Place) -> Config:
+    return replace(place.config, dataset=bd.DatasetConfig(offline=True))
+
+
+@pytest.mark.parametrize("kind", ENCODE)
+def test_dataset_that_was_read_opens_and_reads_offline(
+    remote: Place, kind: str, tmp_path: Path
+) -> None:
+    put(remote, kind)
+    pattern = f"{remote.root}/set/*.{kind}"
+    cache = bd.Cache(tmp_path, config=remote.config)
+    before = bd.open_dataset(pattern, cache=cache, config=remote.config)
+    whole = list(before.shuffle(seed=1).batch(32))
+    remote.put(f"set/1.{kind}", b"changed")
+    remote.events.clear()
+
+    away = bd.Cache(tmp_path, config=offline(remote))
+    ds = bd.open_dataset(pattern, cache=away, config=offline(remote)).shuffle(seed=1).batch(32)
+
+    ds.load_state_dict(before.shuffle(seed=1).batch(32).state_dict())
+    assert list(ds) == whole
+    assert remote.methods() == []
+    assert ds.stats().cache_misses == 0
+
+
+def test_what_is_not_cached_is_an_error_offline(remote: Place, tmp_path: Path) -> None:
+    put(remote)
+    pattern = f"{remote.root}/set/*.parquet"
+    cache = bd.Cache(tmp_path, config=remote.config)
+    ds = bd.open_dataset(pattern, columns=["number"], cache=cache, config=remote.config)
+    numbers(ds)
+    remote.events.clear()
+    settings = replace(offline(remote).dataset, cache_dir=str(tmp_path))
+    config = replace(remote.config, dataset=settings)
+
+    with pytest.raises(bd.NotCached, match=r"offline, and the cache .* has no copy"):
+        bd.open_dataset(remote.at("set/0.parquet"), config=config)
+    for policy in ("raise", "skip"):
+        other = bd.open_dataset(pattern, on_error=policy, config=config)
+        with pytest.raises(bd.NotCached, match=r"offline, .* bytes .* of version"):
+            numbers(other.select(["number", "tags"]))
+    assert numbers(bd.open_dataset(pattern, columns=["number"], config=config)) == NUMBERS
+    assert remote.methods() == []
+
+
+@pytest.mark.parametrize("kind", ENCODE)
+def test_index_is_taken_from_the_cache_while_the_versions_are_the_same(
+    make_place: Make, kind: str, tmp_path: Path
+) -> None:
+    place = make_place("moto")
+    put(place, kind)
+    pattern = f"{place.root}/set/*.{kind}"
+    cache = bd.Cache(tmp_path, config=place.config)
+    first = bd.open_dataset(pattern, cache=cache, config=place.config)
+    place.events.clear()
+
+    again = bd.open_dataset(pattern, cache=cache, config=place.config)
+
+    assert place.methods() == ["GET"]  # the listing
+    assert again.state_dict() == first.state_dict()
+    place.put(f"set/1.{kind}", ENCODE[kind](table(first=500)))
+    changed = bd.open_dataset(pattern, cache=cache, config=place.config)
+    assert numbers(changed) == [*range(100), *range(500, 600)]
+    assert again.state_dict() != changed.state_dict()
+
+
+@pytest.mark.parametrize("kind", ENCODE)
+def test_whole_shards_are_fetched_once_and_mapped(remote: Place, kind: str, tmp_path: Path) -> None:
+    put(remote, kind)
+    name = remote.at("manifest.json")
+    first = bd.load_dataset(name, streaming=False, cache_dir=tmp_path, config=remote.config)
+    remote.events.clear()
+    assert numbers(first) == NUMBERS
+    assert remote.methods() == []
+
+    again = bd.load_dataset(
+        name, streaming=False, cache_dir=tmp_path, columns=["number"], config=offline(remote)
+    )
+
+    assert numbers(again) == NUMBERS
+    assert remote.methods() == []
+    assert (again.stats().requests, again.stats().cache_misses) == (0, 0)
+
+
+def test_copy_of_an_arrow_shard_is_read_where_it_lies(memory: Place, tmp_path: Path) -> None:
+    put(memory, "arrow")
+    name, before = memory.at("manifest.json"), pa.total_allocated_bytes()
+    ds = bd.load_dataset(name, streaming=False, cache_dir=tmp_path, config=memory.config)
+
+    batches = list(ds.batch(10))
+
+    assert pa.total_allocated_bytes() == before
+    cache = bd.Cache(tmp_path, config=memory.config)
+    assert cache.stats().held == 2  # mapped copies are in use
+    assert batches[15].column("number").to_pylist() == list(range(150, 160))
+
+
+def test_shards_that_do_not_fit_are_refused_before_they_are_fetched(
+    make_place: Make, tmp_path: Path
+) -> None:
+    place = make_place("moto")
+    put(place)
+    cache = bd.Cache(tmp_path, max_bytes=6_000, config=place.config)
+
+    with pytest.raises(bd.CacheFull, match=r"the limit of the cache .* is 6000"):
+        bd.load_dataset(
+            place.at("manifest.json"), streaming=False, cache=cache, config=place.config
+        )
+    assert "GET" in place.methods()
+    assert cache.stats().entries == 1  # the manifest
+    with pytest.raises(InvalidConfig, match="needs one"):
+        bd.load_dataset("set", streaming=False, cache=False, config=place.config)
+    with pytest.raises(InvalidConfig, match="not both"):
+        bd.load_dataset("set", cache=cache, cache_dir=tmp_path, config=place.config)
+
+
+def test_dataset_of_the_hub_loads_offline(tmp_path: Path) -> None:
+    with strict_hub() as server:
+        server.make_dataset("org/set").commit({"train.parquet": parquet(table())})
+        cache = bd.Cache(tmp_path, config=server.config())
+        online = bd.load_dataset("org/set", split="train", cache=cache, config=server.config())
+        expected = numbers(online)
+        settings = bd.DatasetConfig.from_env({"HF_DATASETS_OFFLINE": "1"})
+        config = replace(server.config(), dataset=replace(settings, cache_dir=str(tmp_path)))
+
+    away = bd.load_dataset("org/set", split="train", config=config)
+
+    assert numbers(away) == expected == list(range(100))
+    with pytest.raises(bd.NotCached, match="org/other"):
+        bd.load_dataset("org/other", split="train", config=config)

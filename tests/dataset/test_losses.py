@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
-from blobio.dataset import open_source
+from blobio.dataset import BadShard, open_source
+from blobio.dataset.fetching import Fetcher
+from blobio.dataset.reading import ShardSource
 from blobio.dataset.source import RowRange
-from blobio.errors import TransportFailed
-from tests.dataset.conftest import Place, parquet, read_all, table, whole
+from blobio.errors import TransportFailed, VersionMismatch
+from tests.dataset.conftest import Make, Place, parquet, read_all, table, whole
 from tests.dataset.test_arrow import stored
 
 
@@ -60,6 +63,29 @@ def test_damaged_block_is_skipped(memory: Place) -> None:
     assert "rows 30 to 40" in source.skipped[0].reason
 
 
+@pytest.mark.parametrize("store", ["memory", "local"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_manifest_that_lies_about_a_size_is_refused(
+    make_place: Make, store: str, suffix: str
+) -> None:
+    """Its last bytes are of no block, and those of Parquet are known without asking for them."""
+    place = make_place(store)
+    data = parquet(table()) if suffix == "parquet" else stored(table())
+    manifest = open_source(place.put(f"a.{suffix}", data), config=place.config).manifest
+    (shard,) = manifest.shards
+
+    for size in (shard.size - 1, shard.size + 1):
+        lying = replace(manifest, shards=(replace(shard, size=size),))
+        source = ShardSource(lying, config=place.config)
+        with pytest.raises((BadShard, VersionMismatch)) as raised:
+            read_all(source)
+        assert "rows 0 to 10" in " ".join([str(raised.value), *_notes(raised.value)])
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
+
+
 def test_what_may_pass_is_not_taken_for_a_loss(
     memory: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +94,7 @@ def test_what_may_pass_is_not_taken_for_a_loss(
     async def fail(*_: object) -> None:
         raise TransportFailed("no reply")
 
-    monkeypatch.setattr("blobio.dataset.reading.fetch", fail)
+    monkeypatch.setattr(Fetcher, "fetch", fail)
 
     with pytest.raises(TransportFailed):
         read_all(source)

@@ -253,7 +253,7 @@ def memory_source(condition: pc.Expression | None) -> ShardSource:
 
 
 def _blocks(source: ShardSource) -> Sequence[int]:
-    return [source._blocks[block][1] for block in range(len(source.block_rows))]
+    return [source._selection.blocks[block][1] for block in range(len(source.block_rows))]
 
 
 def test_source_with_indexes_pickles(counted: Counted) -> None:

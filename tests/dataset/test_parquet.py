@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from blobio.dataset import BadShard, field, open_source
@@ -318,3 +319,31 @@ def test_shard_of_a_web_server_is_read(tmp_path: Path) -> None:
     with http_server(tmp_path) as server:
         for url in (f"{server.url}/a.parquet", f"{server.url}/a.parquet?signature=abc"):
             assert read_all(open_source(url, config=server.config())) == table()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pc.field("f") != 1.0,
+        ~(pc.field("f") < 5.0),
+        (pc.field("f") < 5.0) == False,  # noqa: E712 - an expression
+        pc.is_nan(pc.field("f")),
+    ],
+)
+def test_rows_that_only_a_nan_passes_are_found(memory: Place, condition: pc.Expression) -> None:
+    floats = pa.table({"f": [1.0, float("nan"), 1.0]})
+    url = memory.put("nan.parquet", parquet(floats, group=3))
+
+    source = open_source(url, filter=condition, config=memory.config)
+
+    assert read_all(source).num_rows == 1
+
+
+def test_floats_that_no_nan_passes_rule_out_row_groups(memory: Place) -> None:
+    floats = pa.table({"f": [1.0, float("nan"), 7.0, 8.0]})
+    url = memory.put("floats.parquet", parquet(floats, group=2))
+
+    source = open_source(url, filter=pc.field("f") > 5.0, config=memory.config)
+
+    assert list(source.block_rows) == [2]
+    assert read_all(source)["f"].to_pylist() == [7.0, 8.0]

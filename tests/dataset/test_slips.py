@@ -68,5 +68,5 @@ def test_tensors_without_torch(dataset: bd.Dataset, monkeypatch: pytest.MonkeyPa
     monkeypatch.delitem(sys.modules, "blobio.dataset.torch", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
 
-    with pytest.raises(ModuleNotFoundError, match="pip install torch"):
+    with pytest.raises(ImportError, match=r"pip install .torch"):
         dataset.to_torch()

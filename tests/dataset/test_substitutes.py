@@ -15,7 +15,7 @@ import pytest
 
 from blobio.dataset import Dataset, Manifest, StateMismatch, open_dataset, open_source
 from blobio.dataset.errors import OnError
-from blobio.dataset.fetching import fetch
+from blobio.dataset.fetching import Fetcher
 from blobio.dataset.lost import MOST_RUNS, dump_lost, parse_lost
 from blobio.dataset.source import RowRange
 from blobio.errors import InvalidConfig, NotFound
@@ -122,12 +122,13 @@ def test_a_gone_shard_is_asked_for_once(
     manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+    fetch = Fetcher.fetch
 
-    async def counted(core: Any, shard: Any, *others: Any) -> Any:
+    async def counted(self: Fetcher, core: Any, shard: Any, plan: Any) -> Any:
         asked.append(shard.url)
-        return await fetch(core, shard, *others)
+        return await fetch(self, core, shard, plan)
 
-    monkeypatch.setattr("blobio.dataset.reading.fetch", counted)
+    monkeypatch.setattr(Fetcher, "fetch", counted)
     source = open_source_of(manifest)
     list(source.read([RowRange(4, 0, 10)]))
     asked.clear()

@@ -139,6 +139,15 @@ def test_environment_sets_what_datasets_need(
     assert dataset.offline == offline
 
 
+@pytest.mark.parametrize(
+    ("value", "cached"), [(None, False), ("1", True), ("no", False), ("", False)]
+)
+def test_environment_switches_the_cache_of_datasets_on(value: str | None, cached: bool) -> None:
+    environ = {} if value is None else {"BLOBIO_CACHE_DATASETS": value}
+
+    assert Config.from_env(environ).dataset.cached is cached
+
+
 def test_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://from.the.process")
 

@@ -1,4 +1,4 @@
-"""`blobio dataset`: show manifests, hold them against their store, see to the cache."""
+"""`blobio dataset`: show and convert rows, pin shards and hold them to it, see to the cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from blobio.cli.exits import Exit, Stop
-from blobio.cli.options import size_bytes
+from blobio.cli.options import positive, size_bytes
 from blobio.cli.output import human_size
 from blobio.cli.session import Session, iterate
 from blobio.errors import NotFound, VersionMismatch
@@ -28,28 +28,91 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the command and add its options."""
     parser.description = (
         "inspect: print what manifests say. verify: ask the store whether each shard is still the "
-        "one that is pinned; 1 HEAD each. cache: what the local cache holds (stats), whether it is "
-        "sound (verify), or less of it (clear, trim --to SIZE)."
+        "one that is pinned; 1 HEAD each. head URL: print the first rows. convert SRC DST: write "
+        "all rows as a new dataset in the directory DST. freeze URL... MANIFEST: pin shards. "
+        "cache: what the local cache holds (stats), whether it is sound (verify), or less of it "
+        "(clear, trim --to SIZE)."
     )
-    parser.add_argument("action", choices=("inspect", "verify", "cache"))
+    actions = ("inspect", "verify", "head", "convert", "freeze", "cache")
+    parser.add_argument("action", choices=actions)
     parser.add_argument(
-        "words", nargs="+", metavar="URL", help=f"a manifest; of the cache: {', '.join(_VERBS)}"
+        "words",
+        nargs="+",
+        metavar="URL",
+        help=f"a manifest, or shards: a glob or DIR/; of the cache: {', '.join(_VERBS)}",
     )
+    _add_rows(parser)
     parser.add_argument("--shards", action="store_true", help="inspect: print each shard too")
     parser.add_argument("--dir", metavar="DIR", help="cache: where it is, not BLOBIO_CACHE_DIR")
     parser.add_argument("--to", type=size_bytes, metavar="SIZE", help="cache trim: what may stay")
+
+
+def _add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add what says which rows, and how they are printed or written."""
+    parser.add_argument("-n", "--rows", type=positive, default=10, metavar="N", help="head: (10)")
+    parser.add_argument("--columns", metavar="A,B", help="head, convert: these columns alone")
+    parser.add_argument(
+        "--split",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="head, convert: this split of a manifest; freeze: NAME=GLOB, any number of times",
+    )
+    parser.add_argument("--csv", action="store_true", help="head: print CSV")
+    parser.add_argument(
+        "--format", choices=("parquet", "arrow"), default="parquet", help="convert: (parquet)"
+    )
+    parser.add_argument(
+        "--shard-bytes", type=size_bytes, metavar="SIZE", help="convert: of a shard (256 MiB)"
+    )
 
 
 async def run(args: argparse.Namespace, session: Session) -> Exit:
     """Do what was asked of each manifest, or of the cache."""
     if args.action == "cache":
         return await _see_to_cache(args, session)
+    if args.action in ("head", "convert", "freeze"):
+        return await _see_to_rows(args, session)
     for word in args.words:
         manifest = await _load(word, session)
         if args.action == "inspect":
             _print(word, manifest, session, with_shards=args.shards)
         else:
             await _verify(manifest, session)
+    return session.account.code
+
+
+async def _see_to_rows(args: argparse.Namespace, session: Session) -> Exit:
+    """Show, convert or pin rows."""
+    if args.action == "head" and len(args.words) != 1:
+        raise Stop(Exit.USAGE, "say `head URL`: one dataset")
+    if args.action != "freeze" and len(args.split) > 1:
+        raise Stop(Exit.USAGE, f"{args.action} takes one --split")
+    try:
+        from blobio.cli import datasets
+    except ImportError as error:
+        raise _lacking() from error
+    config = session.context.config
+    if args.action == "head":
+        names, rows = await asyncio.to_thread(datasets.first_rows, args, config)
+        if not args.json:
+            session.output.record("entry", *datasets.lines_of(names, rows, as_csv=args.csv))
+        else:
+            for row in rows:
+                session.output.record("entry", src=args.words[0], row=row)
+        return session.account.code
+    work = datasets.convert if args.action == "convert" else datasets.freeze_as
+    manifest = await asyncio.to_thread(work, args, config)
+    target = args.words[-1]
+    session.output.record(
+        "result",
+        f"{target}: {manifest.num_rows} rows in {len(manifest.shards)} shards",
+        src=args.words[0],
+        dst=target,
+        rows=manifest.num_rows,
+        shards=len(manifest.shards),
+        status="done",
+    )
     return session.account.code
 
 
