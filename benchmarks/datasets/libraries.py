@@ -3,152 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, TypeAlias
 
+from benchmarks.datasets.clients import arrow_files, blobio_config, polars_options, s3fs_options
 from benchmarks.datasets.data import PREFIX
-from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Place
+from benchmarks.datasets.tasks import Site
 
-if TYPE_CHECKING:
-    from blobio.dataset import Dataset
-
-__all__ = ["BATCH_ROWS", "LIBRARIES", "Asked", "Counts", "Open"]
+__all__ = ["BATCH_ROWS", "OPENERS", "ROW_OPENERS", "Counts", "Opener", "arrow_rows",
+           "blobio_rows", "hf_rows", "polars_frame"]  # fmt: skip
 
 BATCH_ROWS: Final = 1024
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be read.
-
-    Attributes:
-        columns: Names; None for all.
-        as_dicts: Every row has to be made a dict of Python's values.
-        start: The first row; a multiple of the rows of a batch.
-    """
-
-    columns: list[str] | None = None
-    as_dicts: bool = False
-    start: int = 0
-
-
-Counts = Iterator[tuple[int, int]]
+Counts: TypeAlias = Iterator[tuple[int, int]]
 """Of each batch the first id and how many rows it has."""
 
-Open = Callable[[Place, Asked], Counts]
-"""Opens and yields; what is to be resumed is made ready before the first `next`."""
+Opener: TypeAlias = Callable[[Site, list[str] | None], Counts]
+"""Opens some columns of the shards, all if None, and yields."""
 
 
-def _of(batch: Any, asked: Asked) -> tuple[int, int]:
-    if asked.as_dicts:
-        rows = batch.to_pylist()
-        return rows[0]["id"], len(rows)
-    return batch.column("id")[0].as_py(), batch.num_rows
-
-
-def _blobio_dataset(place: Place, asked: Asked) -> Dataset:
-    from blobio.config import Config, S3Config
+def blobio_rows(site: Site, columns: list[str] | None) -> Any:
+    """Open the shards by blobio."""
     from blobio.dataset import open_dataset
 
-    s3 = S3Config(
-        endpoint_url=place.endpoint_url,
-        region=REGION,
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
+    return open_dataset(site.url(PREFIX), columns=columns, config=blobio_config(site.place)).batch(
+        BATCH_ROWS
     )
-    url = f"s3://{place.bucket}/{PREFIX}"
-    return open_dataset(url, columns=asked.columns, config=Config(s3=s3)).batch(BATCH_ROWS)
 
 
-def _blobio(place: Place, asked: Asked) -> Counts:
-    dataset = _blobio_dataset(place, asked)
-    if asked.start:
-        dataset.load_state_dict(dataset.state_dict(delivered=asked.start // BATCH_ROWS))
-    if asked.as_dicts:
-        for row in dataset.rows():
-            yield row["id"], 1  # type: ignore[misc]  # the column is of int64
-        return
-    for batch in dataset:
-        yield _of(batch, asked)
-
-
-def _hf(place: Place, asked: Asked) -> Counts:
+def hf_rows(site: Site, **more: object) -> Any:
+    """Open the shards by HF datasets."""
     import datasets
 
-    options = {
-        "key": ACCESS_KEY,
-        "secret": SECRET_KEY,
-        "endpoint_url": place.endpoint_url,
-        "client_kwargs": {"region_name": REGION},
-    }
-    more = {} if asked.columns is None else {"columns": asked.columns}
-    rows = datasets.load_dataset(
+    return datasets.load_dataset(
         "parquet",
-        data_files=f"s3://{place.bucket}/{PREFIX}*.parquet",
+        data_files=site.url(f"{PREFIX}*.parquet"),
         split="train",
         streaming=True,
-        storage_options=options,
+        storage_options=s3fs_options(site.place),
         **more,
     )
-    if asked.start:  # as its own resuming does: it reads the shard from its first byte
-        rows = rows.skip(asked.start)
-    if asked.as_dicts:
-        for row in rows:
-            yield row["id"], 1
-        return
-    for batch in rows.with_format("arrow").iter(batch_size=BATCH_ROWS):
-        yield _of(batch, asked)
 
 
-def _pyarrow(place: Place, asked: Asked) -> Counts:
+def arrow_rows(site: Site) -> Any:
+    """Open the shards by pyarrow."""
     import pyarrow.dataset as ds
-    import pyarrow.fs as pafs
 
-    scheme, _, host = place.endpoint_url.partition("://")
-    files = pafs.S3FileSystem(
-        access_key=ACCESS_KEY,
-        secret_key=SECRET_KEY,
-        region=REGION,
-        scheme=scheme,
-        endpoint_override=host,
-    )
-    rows = ds.dataset(f"{place.bucket}/{PREFIX}", filesystem=files, format="parquet")
-    # The scanner cannot start at a row: what comes before is read and thrown away.
-    left = asked.start
-    for batch in rows.to_batches(columns=asked.columns, batch_size=BATCH_ROWS):
-        left -= batch.num_rows
-        if left < 0 and batch.num_rows:
-            yield _of(batch.slice(max(0, batch.num_rows + left)), asked)
+    place = site.place
+    return ds.dataset(f"{place.bucket}/{PREFIX}", filesystem=arrow_files(place), format="parquet")
 
 
-def _polars(place: Place, asked: Asked) -> Counts:
+def polars_frame(site: Site) -> Any:
+    """Open the shards by polars."""
     import polars as pl
 
-    options = {
-        "aws_access_key_id": ACCESS_KEY,
-        "aws_secret_access_key": SECRET_KEY,
-        "aws_region": REGION,
-        "aws_endpoint_url": place.endpoint_url,
-        "aws_allow_http": "true",
-    }
-    frame = pl.scan_parquet(f"s3://{place.bucket}/{PREFIX}*.parquet", storage_options=options)
-    if asked.columns is not None:
-        frame = frame.select(asked.columns)
-    if asked.start:
-        frame = frame.slice(asked.start)
+    options = polars_options(site.place)
+    return pl.scan_parquet(site.url(f"{PREFIX}*.parquet"), storage_options=options)
+
+
+def _counts(batches: Any) -> Counts:
+    for batch in batches:
+        if batch.num_rows:
+            yield batch.column("id")[0].as_py(), batch.num_rows
+
+
+def _hf(site: Site, columns: list[str] | None) -> Counts:
+    more = {} if columns is None else {"columns": columns}
+    rows = hf_rows(site, **more).with_format("arrow")
+    return _counts(rows.iter(batch_size=BATCH_ROWS))
+
+
+def _pyarrow(site: Site, columns: list[str] | None) -> Counts:
+    return _counts(arrow_rows(site).to_batches(columns=columns, batch_size=BATCH_ROWS))
+
+
+def _polars(site: Site, columns: list[str] | None) -> Counts:
+    frame = polars_frame(site)
+    frame = frame if columns is None else frame.select(columns)
     for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
-        if asked.as_dicts:
-            rows = batch.to_dicts()
-            yield rows[0]["id"], len(rows)
-        else:
-            yield batch["id"][0], len(batch)
+        yield batch["id"][0], len(batch)
 
 
-LIBRARIES: Final[Mapping[str, Open]] = {
-    "blobio": _blobio,
+OPENERS: Final[Mapping[str, Opener]] = {
+    "blobio": lambda site, columns: _counts(blobio_rows(site, columns)),
     "datasets": _hf,
     "pyarrow": _pyarrow,
     "polars": _polars,
 }
 """By the name of its package. pyarrow reads by its own S3 client in C++."""
+
+ROW_OPENERS: Final[Mapping[str, Callable[[Site], Iterator[Any]]]] = {
+    "blobio": lambda site: blobio_rows(site, None).rows(),
+    "datasets": lambda site: iter(hf_rows(site)),
+}
+"""Those that give rows as dicts of Python's values."""

@@ -1,0 +1,36 @@
+"""All tasks by name, in the order in which they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks.datasets.access import SINGLES, TAKE
+from benchmarks.datasets.filtering import FILTER
+from benchmarks.datasets.local import LOCAL
+from benchmarks.datasets.mixing import MIX
+from benchmarks.datasets.opening import OPEN
+from benchmarks.datasets.resuming import RESUME
+from benchmarks.datasets.streaming import COLUMN, DICTS, FIRST, STREAM
+from benchmarks.datasets.tasks import Task
+from benchmarks.datasets.writing import WRITE
+
+__all__ = ["LIBRARIES", "TASKS"]
+
+TASKS: Final[Mapping[str, Task]] = {
+    "stream": STREAM,
+    "dicts": DICTS,
+    "column": COLUMN,
+    "filter": FILTER,
+    "first": FIRST,
+    "resume": RESUME,
+    "take": TAKE,
+    "singles": SINGLES,
+    "mix": MIX,
+    "write": WRITE,
+    "open": OPEN,
+    "local": LOCAL,
+}
+
+LIBRARIES: Final = ("blobio", "datasets", "pyarrow", "polars")
+"""By the names of their packages."""
