@@ -26,8 +26,8 @@ __all__ = ["Job", "Ready", "on_thread", "ordered"]
 
 T = TypeVar("T")
 
-# Few jobs at first, and twice as many after each result: the first result is not kept waiting by
-# the bytes of those behind it.
+# Few jobs at first, and twice as many after each result. They start, but for the first, when the
+# first has ended: it is not kept waiting by the bytes of those behind it.
 _FIRST_AHEAD: Final = 4
 _MOST_AHEAD: Final = 64
 _DECODERS: Final = 4
@@ -128,6 +128,7 @@ class _Ahead(Generic[T]):
         self._running: deque[_Running[T]] = deque()
         self._most = _FIRST_AHEAD
         self._tasks: set[asyncio.Task[object]] = set()
+        self._first_ended: asyncio.Event | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -144,15 +145,30 @@ class _Ahead(Generic[T]):
         if not self._memory.take(job.cost, force=not self._running):
             return False
         running = _Running[T](job.cost, self._memory)
-        running.outcome = self._portal.begin(lambda: self._run(job, running))
+        if (ended := self._first_ended) is None:
+            self._first_ended = asyncio.Event()
+            running.outcome = self._portal.begin(lambda: self._run_first(job, running))
+        else:
+            running.outcome = self._portal.begin(lambda: self._run(job, running, ended))
         self._running.append(running)
         return True
 
-    async def _run(self, job: Job[T], running: _Running[T]) -> T:
+    async def _run_first(self, job: Job[T], running: _Running[T]) -> T:
+        assert self._first_ended is not None
+        try:
+            return await self._run(job, running)
+        finally:
+            self._first_ended.set()
+
+    async def _run(
+        self, job: Job[T], running: _Running[T], after: asyncio.Event | None = None
+    ) -> T:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
+            if after is not None:
+                await after.wait()
             result = await job.make(self._core)
             running.count(job.size(result))
         finally:
