@@ -29,6 +29,7 @@ _NEEDS: Final = {
     "test_tables.py": "dask",
     "test_torch.py": "torch",
     "test_torch_datasets.py": "torchdata",
+    "test_torch_losses.py": "torchdata",
 }
 collect_ignore = [file for file, name in _NEEDS.items() if importlib.util.find_spec(name) is None]
 
