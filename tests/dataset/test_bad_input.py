@@ -186,7 +186,7 @@ def test_nulls_and_nested_types_stand_in(memory: Place, suffix: str) -> None:
             "nothing": pa.nulls(3),
             "word": pa.array(["a", None, "b"]).dictionary_encode(),
             "deep": pa.array([[{"x": [1, None]}], None, []]),
-            "pair": pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float64(), 2)),
+            "pair": pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], pa.list_(pa.float64(), 2)),
         }
     )
     encode = FORMATS[suffix]
