@@ -313,18 +313,17 @@ class Cache:
     def _fill(self, partial: Partial, version: Version | None) -> Held:
         identity = partial.meta.identity
         place = BlobUrl.parse(identity.url)
-        try:
+
+        def write(path: str) -> None:
             if identity.stop is None:
-                self._blobs.fetch(place, partial.path, version)
-            else:
-                stop = identity.start + partial.meta.size
-                data = self._blobs.read_span(place, identity.start, stop, version)
-                with open(partial.path, "xb") as file:
-                    file.write(data)
-            held = self._files.publish(partial)
-        except BaseException:
-            self._files.drop(partial)
-            raise
+                self._blobs.fetch(place, path, version)
+                return
+            stop = identity.start + partial.meta.size
+            data = self._blobs.read_span(place, identity.start, stop, version)
+            with open(path, "xb") as file:
+                file.write(data)
+
+        held = self._files.fill(partial, write)
         self._misses += 1
         self._fetched_bytes += held.meta.size
         return held

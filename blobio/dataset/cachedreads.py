@@ -123,10 +123,15 @@ class CachedReads:
 
     def put(self, identity: Identity, data: bytes | memoryview) -> None:
         """Put bytes there, if there is room or room can be made. Nothing is waited for."""
+
+        def write(path: str) -> None:
+            with open(path, "xb") as file:
+                file.write(data)
+
         try:
             partial = self._reserve(Meta(identity=identity, size=len(data)))
             if partial is not None:
-                self._write(partial, data)
+                self._files.fill(partial, write).release()
         except OSError as error:
             self._give_up(error)
 
@@ -222,16 +227,6 @@ class CachedReads:
                 self._tell(f"no room for {meta.size} bytes within {self._room.max_bytes}")
                 return None
         return None
-
-    def _write(self, partial: Partial, data: bytes | memoryview) -> None:
-        try:
-            with open(partial.path, "xb") as file:
-                file.write(data)
-            held = self._files.publish(partial)
-        except BaseException:
-            self._files.drop(partial)
-            raise
-        held.release()
 
     def _give_up(self, error: OSError) -> None:
         self._is_broken = True

@@ -23,7 +23,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, final
 
@@ -192,6 +192,15 @@ class CacheFiles:
                 shutil.rmtree(partial.directory, ignore_errors=True)
                 ledger.add(-partial.reserved)
         partial.lock.release()
+
+    def fill(self, partial: Partial, write: Callable[[str], None]) -> Held:
+        """Let `write` make the file of a copy, given its path, and publish it; or drop it."""
+        try:
+            write(partial.path)
+            return self.publish(partial)
+        except BaseException:
+            self.drop(partial)
+            raise
 
     def publish(self, partial: Partial) -> Held:
         """Turn what was fetched into an entry, in use.

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from blobio.dataset.counting import Counting, ReadStats
 from blobio.dataset.delivering import Consumer, Delivery
-from blobio.dataset.errors import Skipped
+from blobio.dataset.errors import Skipped, lacking
 from blobio.dataset.explaining import Explanation, explain
 from blobio.dataset.iterating import BatchIterator, RowIterator
 from blobio.dataset.parity import Remainder
@@ -23,7 +23,7 @@ from blobio.dataset.source import Source
 from blobio.dataset.standing import Standing, leaves
 from blobio.dataset.state import StateDict
 from blobio.dataset.stored import StoredRows
-from blobio.dataset.tasks import lacking, map_pieces
+from blobio.dataset.tasks import map_pieces
 from blobio.dataset.tree import Rows
 from blobio.dataset.verbs import Verbs
 from blobio.dataset.view import RowView

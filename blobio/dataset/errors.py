@@ -13,7 +13,7 @@ import pyarrow as pa
 from blobio.dataset.manifest import Shard
 from blobio.errors import BlobError, ChecksumMismatch, NotFound, VersionMismatch, redact
 
-__all__ = ["LOSSES", "BadShard", "NotCached", "OnError", "Skipped", "told"]
+__all__ = ["LOSSES", "BadShard", "NotCached", "OnError", "Skipped", "lacking", "told"]
 
 OnError: TypeAlias = Literal["raise", "skip", "substitute"]
 """What a reading does with a block that is lost: raise, go on without its rows, or with as many
@@ -89,3 +89,9 @@ def told(shard: Shard, block: int) -> Iterator[None]:
         bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
         bad.row = sum(one.num_rows for one in shard.blocks[:block])
         raise bad from error
+
+
+def lacking(verb: str, package: str, error: ModuleNotFoundError) -> ImportError:
+    """Return the error for a program that is not installed."""
+    message = f"{verb} needs {package}: pip install '{package}' ({error})"
+    return ImportError(message, name=error.name)

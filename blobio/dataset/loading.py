@@ -302,7 +302,7 @@ def _from_hub(wanted: Wanted) -> Manifest:
             "BLOBIO_REGISTRY; at the Hugging Face Hub names are namespace/name"
         )
         raise InvalidConfig(message, operation="open")
-    cached = cached_reads(wanted.cache, Binding(wanted.config).config)
+    cached = cached_reads(wanted.cache or False, Binding(wanted.config).config)
     asked = "\0".join(["hub", str(wanted.subset), str(wanted.revision)])
     # offline, what was opened as a whole has the split as well
     questions = [f"{asked}\0{split}\0{wanted.name}" for split in (wanted.split, None)]

@@ -14,15 +14,14 @@ from typing import Final, Protocol, final, runtime_checkable
 
 from blobio.dataset.errors import Skipped
 from blobio.dataset.permutation import Permutation, derive_key
+from blobio.dataset.runs import Runs, join_runs
 from blobio.dataset.state import StateMismatch
 
 __all__ = [
     "MOST_RUNS",
     "Lossy",
     "Lost",
-    "Runs",
     "dump_lost",
-    "join_runs",
     "parse_lost",
     "stand_ins",
 ]
@@ -32,9 +31,6 @@ MOST_RUNS: Final = 128
 
 _WORDS: Final = re.compile(r"\d+:\d+(-\d+)?(,\d+(-\d+)?)*")
 _NUMBER_LIMIT: Final = 1 << 40
-
-Runs = tuple[tuple[int, int], ...]
-"""Half-open runs of block numbers, in order and apart."""
 
 
 @final
@@ -107,32 +103,6 @@ class Lossy(Protocol):
     def skipped(self) -> Sequence[Skipped]:
         """What its readings of this process went on without."""
         ...
-
-
-def join_runs(runs: Iterable[tuple[int, int]]) -> Runs:
-    """Return runs in order, those that touch as one."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in sorted(runs):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
-
-
-def subtract_runs(runs: Iterable[tuple[int, int]], known: Runs) -> Runs:
-    """Return what of some runs is in none of those that are known."""
-    left: list[tuple[int, int]] = []
-    for first, stop in runs:
-        start = first
-        for begin, end in known:
-            if begin < stop and end > start:
-                if begin > start:
-                    left.append((start, begin))
-                start = end
-        if start < stop:
-            left.append((start, stop))
-    return tuple(left)
 
 
 def dump_lost(sources: Sequence[Runs]) -> str:

@@ -26,6 +26,7 @@ from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.formats.paged import Paged
 from blobio.dataset.formats.pages import Picked, RowSpan, row_count
 from blobio.dataset.formats.parquet import ParquetDecoder
+from blobio.dataset.runs import common_runs, join_runs
 
 if TYPE_CHECKING:
     from blobio.core.context import AsyncContext
@@ -96,17 +97,6 @@ def _size(spans: Iterable[tuple[int, int]]) -> int:
     return sum(stop - start for start, stop in spans)
 
 
-def merged(ranges: Iterable[tuple[int, int]]) -> tuple[RowSpan, ...]:
-    """Return what ranges of rows cover, in order and apart."""
-    found: list[RowSpan] = []
-    for start, stop in sorted(ranges):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(stop, found[-1][1])
-        elif stop > start:
-            found.append((start, stop))
-    return tuple(found)
-
-
 @final
 class PageReads:
     """Reads pages, and keeps the indexes used last. Its coroutines run on one loop at a time.
@@ -146,7 +136,7 @@ class PageReads:
             return None
         if not isinstance(decoder, ParquetDecoder) or (paged := decoder.paged) is None:
             return None
-        rows = merged(ranges)
+        rows = join_runs(span for span in ranges if span[0] < span[1])
         bounded = () if condition is None else condition.columns
         try:
             guess, runs = paged.guess(block, columns, rows)
@@ -280,19 +270,5 @@ def _choose(wanted: Try, index: Memory) -> tuple[tuple[RowSpan, ...], list[Picke
     rows = wanted.rows
     if wanted.filter is not None:
         passed = paged.can_pass(block, columns, wanted.bounded, index, wanted.filter)
-        rows = _common(rows, passed)
+        rows = common_runs(rows, passed)
     return rows, paged.pick(block, columns, rows) if row_count(rows) else []
-
-
-def _common(one: Sequence[RowSpan], other: Sequence[RowSpan]) -> tuple[RowSpan, ...]:
-    """Return the rows that are in both."""
-    found: list[RowSpan] = []
-    at = 0
-    for start, stop in one:
-        while at < len(other) and other[at][1] <= start:
-            at += 1
-        number = at
-        while number < len(other) and other[number][0] < stop:
-            found.append((max(start, other[number][0]), min(stop, other[number][1])))
-            number += 1
-    return tuple(found)

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import final
 
 from blobio.dataset.delivering import Consumer, Delivery, Progress
-from blobio.dataset.lost import Lossy, Runs, dump_lost, parse_lost
+from blobio.dataset.lost import Lossy, dump_lost, parse_lost
+from blobio.dataset.runs import Runs
 from blobio.dataset.shuffling import ShuffledRows
 from blobio.dataset.state import Position, State, StateDict, StateMismatch, shortened
 from blobio.dataset.stored import StoredRows
@@ -121,14 +122,13 @@ class Standing:
     @cached_property
     def sources(self) -> list[Lossy]:
         """The sources that go on without blocks that are lost, each once."""
-        found = [leaf.source for leaf in walk(self._rows) if isinstance(leaf, StoredRows)]
-        lossy = [source for source in found if isinstance(source, Lossy)]
+        lossy = [leaf.source for leaf in leaves(self._rows) if isinstance(leaf.source, Lossy)]
         return list({id(source): source for source in lossy if source.on_error != "raise"}.values())
 
     @cached_property
     def _on_error(self) -> str:
         """What is done about them: one word, or one for each source."""
-        found = [leaf.source for leaf in walk(self._rows) if isinstance(leaf, StoredRows)]
+        found = [leaf.source for leaf in leaves(self._rows)]
         words = [source.on_error if isinstance(source, Lossy) else "raise" for source in found]
         return words[0] if len(set(words)) == 1 else shortened(" ".join(words))
 

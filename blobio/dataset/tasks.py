@@ -16,7 +16,7 @@ from blobio.errors import InvalidConfig
 if TYPE_CHECKING:
     from blobio.dataset.dataset import Dataset
 
-__all__ = ["Task", "lacking", "map_pieces", "results"]
+__all__ = ["Task", "map_pieces", "results"]
 
 T = TypeVar("T")
 
@@ -56,12 +56,6 @@ def map_pieces(
     pieces = divide(dataset, task_bytes, "map_shards")
     tasks = [Task(piece, _Call(function, piece.dataset)) for piece in pieces]
     return results(tasks, executor, in_flight, "map_shards")
-
-
-def lacking(verb: str, package: str, error: ModuleNotFoundError) -> ImportError:
-    """Return the error for a program that is not installed."""
-    message = f"{verb} needs {package}: pip install '{package}' ({error})"
-    return ImportError(message, name=error.name)
 
 
 def results(

@@ -11,7 +11,8 @@ from typing import Final, final
 
 import torch
 
-from blobio.dataset.lost import Lossy, Runs, join_runs, subtract_runs
+from blobio.dataset.lost import Lossy
+from blobio.dataset.runs import Runs, join_runs, subtract_runs
 
 __all__ = ["SharedLosses"]
 

@@ -343,3 +343,15 @@ def test_dataset_of_the_hub_loads_offline(tmp_path: Path) -> None:
     assert numbers(away) == expected == list(range(100))
     with pytest.raises(bd.NotCached, match="org/other"):
         bd.load_dataset("org/other", split="train", config=config)
+
+
+def test_nothing_of_the_hub_is_kept_without_a_cache(tmp_path: Path) -> None:
+    with strict_hub() as server:
+        server.make_dataset("org/set").commit({"train.parquet": parquet(table())})
+        settings = bd.DatasetConfig(cache_dir=str(tmp_path / "kept"), cached=True)
+        config = replace(server.config(), dataset=settings)
+
+        found = numbers(bd.load_dataset("org/set", split="train", cache=False, config=config))
+
+    assert found == list(range(100))
+    assert not (tmp_path / "kept").exists()

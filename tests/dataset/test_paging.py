@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from blobio import Config, Context
 from blobio.dataset import open_dataset, open_source
 from blobio.dataset.fetching import HOLE_BYTES
-from blobio.dataset.paging import merged, saves
+from blobio.dataset.paging import saves
 from blobio.dataset.reading import ShardSource
 from blobio.dataset.source import RowRange
 from blobio.testing.faultproxy import FaultProxy, Forward, Rule
@@ -275,4 +275,3 @@ def test_fewer_bytes_pay_if_they_are_half_with_what_lies_between() -> None:
     assert not saves(chunk, [(0, (1 << 19) + 1)])
     near = [(0, 10), (HOLE_BYTES, HOLE_BYTES + 10)]  # what lies between comes with them
     assert not saves([(0, 2 * HOLE_BYTES - 10)], near)
-    assert merged([(5, 7), (0, 2), (1, 3), (9, 9)]) == ((0, 3), (5, 7))
