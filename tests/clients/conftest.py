@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from typing import Any, Final, final
 
 import fsspec
@@ -111,3 +112,9 @@ def store(request: pytest.FixtureRequest, make_store: Callable[[str], Store]) ->
     made = make_store(request.param)
     yield made
     made.fs.clear_instance_cache()
+
+
+@pytest.fixture(scope="module")
+def spawning_has_its_own_process() -> None:
+    """Start what multiprocessing starts once and leaves running: no test has left it."""
+    resource_tracker.ensure_running()

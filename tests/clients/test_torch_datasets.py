@@ -6,7 +6,6 @@ import itertools
 import json
 import pickle
 from collections.abc import Iterable
-from multiprocessing import resource_tracker
 from typing import Any
 
 import pyarrow as pa
@@ -18,19 +17,10 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from blobio.dataset import Dataset, StateMismatch
 from blobio.dataset.torch import TorchDataset, tensors
 from blobio.errors import InvalidConfig
+from tests.clients.loaders import MARKS
 from tests.dataset.memory import MemorySource, numbers
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),  # few cores
-    pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning"),  # by torchdata 0.11
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def spawning_has_its_own_process() -> None:
-    """Start what multiprocessing starts once and leaves running: no test has left it."""
-    resource_tracker.ensure_running()
+pytestmark = MARKS
 
 
 def made(**options: Any) -> TorchDataset:

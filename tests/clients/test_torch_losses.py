@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,9 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from blobio.dataset import open_dataset, open_source
 from blobio.dataset.errors import OnError
 from blobio.dataset.torch import TorchDataset
+from tests.clients.loaders import MARKS
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),  # few cores
-    pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning"),  # by torchdata 0.11
-]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def spawning_has_its_own_process() -> None:
-    """Start what multiprocessing starts once and leaves running: no test has left it."""
-    resource_tracker.ensure_running()
+pytestmark = MARKS
 
 
 class Shards:
