@@ -1,4 +1,4 @@
-"""Grain and JAX: a view of remote rows is a data source, and columns are arrays without a copy."""
+"""Grain and JAX: a view of remote rows is a data source, and columns become arrays."""
 
 from __future__ import annotations
 
