@@ -34,18 +34,22 @@ def parts(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     Args:
         spans: Half-open, in order of their start.
     """
-    runs: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if runs and start - runs[-1][1] <= HOLE_BYTES:
-            runs[-1] = runs[-1][0], max(stop, runs[-1][1])
-        elif stop > start:
-            runs.append((start, stop))
     cut: list[tuple[int, int]] = []
-    for start, stop in runs:
+    for start, stop in _joined(spans, HOLE_BYTES):
         pieces = -(-(stop - start) // PART_BYTES)
         size = -(-(stop - start) // pieces)
         cut += [(at, min(at + size, stop)) for at in range(start, stop, size)]
     return cut
+
+
+def _joined(spans: Iterable[tuple[int, int]], hole: int) -> list[tuple[int, int]]:
+    runs: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if runs and start - runs[-1][1] <= hole:
+            runs[-1] = runs[-1][0], max(stop, runs[-1][1])
+        elif stop > start:
+            runs.append((start, stop))
+    return runs
 
 
 @final
@@ -114,7 +118,7 @@ def _room(shard: Shard, plan: Plan, wanted: Sequence[tuple[int, int]]) -> Sparse
         return Packed(wanted)
     memory = Sparse(shard.size)
     memory.fill(plan.known)
-    for start, stop in wanted:
+    for start, stop in _joined(wanted, 0):
         memory.expect(start, stop)
     return memory
 

@@ -21,7 +21,7 @@ __all__ = ["Mapped", "MemoryLimit", "Packed", "Sparse", "memory_limit", "set_mem
 
 DEFAULT_BYTES: Final = 256 << 20
 _ALIGNMENT: Final = 64
-_HUGE_BYTES: Final = 8 << 20
+_HUGE_BYTES: Final = 4 << 20  # has a whole page of 2 MiB in it
 _PAGE: Final = mmap.PAGESIZE
 # Without it Linux counts address space as if all of it were used, and refuses a large shard. Python
 # 3.11 has no name for it; the value is that of asm-generic/mman.h, which these machines go by.
