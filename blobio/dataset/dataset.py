@@ -105,7 +105,9 @@ class Dataset(Verbs):
         return count * delivery.epochs
 
     def __repr__(self) -> str:
-        return f"Dataset({self.tree.order}, {self.num_rows} rows, {self.delivery})"
+        rows = self.num_rows
+        count = "an unknown number of rows" if rows is None else f"{rows:,} rows"
+        return f"Dataset({self.tree.order}, {count}, {self.delivery})"
 
     def __bool__(self) -> bool:
         return True

@@ -58,6 +58,21 @@ class Delivery:
         except ValueError as error:
             raise InvalidConfig(str(error)) from error
 
+    def __str__(self) -> str:
+        """Name what is not as it is by default, and the rows of a batch."""
+        words = [f"batches of {self.batch_rows}"]
+        if self.drop_last:
+            words.append("full ones only")
+        if self.lanes > 1:
+            words.append(f"{self.lanes} lanes")
+        if self.world > 1:
+            words.append(f"rank {self.rank} of {self.world} ({self.remainder})")
+        if self.first_epoch:
+            words.append(f"from epoch {self.first_epoch}")
+        if self.epochs != 1:
+            words.append("without end" if self.epochs is None else f"{self.epochs} epochs")
+        return ", ".join(words)
+
     def cut(self, num_rows: int | None) -> Cut:
         """Return how rows are cut into batches."""
         return Cut(

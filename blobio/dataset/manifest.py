@@ -77,7 +77,7 @@ class Split:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Manifest:
     """A pinned dataset.
 
@@ -101,3 +101,9 @@ class Manifest:
     def num_rows(self) -> int:
         """Rows of all shards."""
         return sum(shard.num_rows for shard in self.shards)
+
+    def __repr__(self) -> str:
+        """Say how much there is: ten thousand shards fill a screen."""
+        splits = f", splits {', '.join(self.splits)}" if self.splits else ""
+        counts = f"{len(self.shards):,} shards, {self.num_rows:,} rows"
+        return f"Manifest({counts}, columns {', '.join(self.schema.names)}{splits})"

@@ -102,7 +102,11 @@ def test_dataset_tells_what_it_is() -> None:
     ds = dataset([5]).shuffle(seed=1).take(3).batch(2)
 
     assert repr(ds).startswith("Dataset(rows.shuffle(1, ")
-    assert "[0:3], 3 rows, Delivery(batch_rows=2," in repr(ds)
+    assert repr(ds).endswith("[0:3], 3 rows, batches of 2)")
+    endless = ds.batch(4, drop_last=True).shard(1, 2, remainder="drop").repeat()
+    assert repr(endless).endswith("batches of 4, full ones only, rank 1 of 2 (drop), without end)")
+    ds.set_epoch(3)
+    assert repr(ds).endswith("batches of 2, from epoch 3)")
 
 
 def test_describing_reads_nothing() -> None:

@@ -54,6 +54,10 @@ MANIFEST = Manifest(
 )
 
 
+def test_manifest_tells_how_much_there_is() -> None:
+    assert repr(MANIFEST) == ("Manifest(2 shards, 30 rows, columns id, text, splits train, test)")
+
+
 def test_manifest_comes_back() -> None:
     found = parse_manifest(dump_manifest(MANIFEST, URL), URL)
 
