@@ -67,13 +67,13 @@ def first(batch: list[Any]) -> Any:
     return batch[0]
 
 
-@pytest.fixture
-def files(make_store: Any) -> Iterator[Files]:
-    store = make_store("s3")
+@pytest.fixture(params=["s3", "gs"])
+def files(make_store: Any, request: pytest.FixtureRequest) -> Iterator[Files]:
+    store = make_store(request.param)
     options = {name: value for name, value in store.options.items() if name != "on_event"}
     for number in range(ITEMS):
         store.context.write_bytes(store.own(str(number)), content(number))
-    fs = fsspec.filesystem("blobios3", **options)
+    fs = fsspec.filesystem(store.root.partition(":")[0], **options)
     made = Files(store.context, store.own("x").removesuffix("/x"), fs)
     yield made
     made.kept.close()
