@@ -89,6 +89,7 @@ def _main() -> None:
         size=Size(**told["size"]),
         directory=told["directory"],
         told=told["told"],
+        soak_s=told["soak_s"],
     )
     task, library = TASKS[fields["task"]], fields["library"]
     if fields["phase"] == "before":

@@ -26,12 +26,14 @@ class Site:
         size: How much is stored there.
         directory: The same objects as files.
         told: What the process before has told, by JSON.
+        soak_s: How long a soak takes.
     """
 
     place: Place
     size: Size
     directory: str
     told: object = None
+    soak_s: float = 0.0
 
     def url(self, key: str) -> str:
         """Return the URL of an object."""
@@ -70,6 +72,7 @@ class Task:
         before: By library, what another process does first and is not measured; JSON of what it
             returns reaches the task.
         after: By library, what the same process does last and is not measured.
+        fault_share: Of the requests that fail while this is measured, at least.
     """
 
     title: str
@@ -79,3 +82,4 @@ class Task:
     ready: Callable[[Site], None] = lambda _: None
     before: Mapping[str, Callable[[Site], object]] = field(default_factory=dict)
     after: Mapping[str, Callable[[Site], None]] = field(default_factory=dict)
+    fault_share: float = 0.0
