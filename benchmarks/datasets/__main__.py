@@ -9,18 +9,19 @@ of the interpreter nor of imports.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import random
 import statistics
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, final
 
 from benchmarks import machine
 from benchmarks.datasets.client import Step, run
+from benchmarks.datasets.counting import begin_faults
 from benchmarks.datasets.data import Size, shards
 from benchmarks.datasets.local import local_files
 from benchmarks.datasets.opening import many_shards
@@ -30,7 +31,7 @@ from benchmarks.meter import Reading
 from benchmarks.peers.base import Place
 from benchmarks.runner import serve
 from benchmarks.scale import MIB, Scale
-from benchmarks.server.__main__ import FAULTS_PATH, Counts
+from benchmarks.server.__main__ import Counts
 from benchmarks.server.faults import Conditions
 
 _SCALE: Final = Scale(big_bytes=MIB, small_count=1, key_count=0)
@@ -101,18 +102,12 @@ def _conditions(wanted: argparse.Namespace) -> Conditions:
     )
 
 
-def _counts(site: Site, path: str) -> Counts:
-    with urllib.request.urlopen(site.place.endpoint_url + path) as reply:  # noqa: S310 - our own server
-        return Counts(**json.load(reply))
-
-
 def _measure(step: Step, conditions: Conditions) -> _Found:
     share = max(conditions.fault_share, TASKS[step.task].fault_share)
-    query = f"?share={share}&seed={conditions.fault_seed}"
     with tempfile.TemporaryDirectory(prefix="blobio-bench-") as scratch:
-        before = _counts(step.site, FAULTS_PATH + query)
+        before = begin_faults(step.site.place, share, conditions.fault_seed)
         cost, outcome, modules = json.loads(run(step, scratch))
-        after = _counts(step.site, FAULTS_PATH + "?share=0&seed=0")
+        after = begin_faults(step.site.place, 0, 0)
     return _Found(Reading(**cost), Outcome(**outcome), after.since(before), tuple(modules))
 
 
@@ -131,9 +126,22 @@ def _steps(names: list[str], libraries: list[str], site: Site) -> dict[str, list
     return found
 
 
-def _rows(wanted: argparse.Namespace, libraries: list[str]) -> Iterator[str]:
+def _names(wanted: argparse.Namespace) -> list[str]:
+    """Return what is to be done, and say what cannot be."""
+    names = []
+    for name, task in TASKS.items():
+        by_default = task.is_in_smoke if wanted.smoke else not task.is_on_demand
+        if name not in (wanted.task or ()) and (wanted.task or not by_default):
+            continue
+        if task.requires and importlib.util.find_spec(task.requires) is None:
+            print(f"- `{name}` is left out, as {task.requires} is not installed")
+        else:
+            names.append(name)
+    return names
+
+
+def _rows(wanted: argparse.Namespace, names: list[str], libraries: list[str]) -> Iterator[str]:
     size, order = _size(wanted), random.Random(wanted.seed)  # noqa: S311 - an order, no secret
-    names = [name for name in TASKS if name in (wanted.task or TASKS)]
     objects = shards(size) | many_shards(size) | local_files(size)
     conditions = _conditions(wanted)
     found: dict[tuple[str, str], list[_Found]] = {}
@@ -146,7 +154,9 @@ def _rows(wanted: argparse.Namespace, libraries: list[str]) -> Iterator[str]:
         site = Site(place=place, size=size, directory=servers.directory, soak_s=soak_s)
         steps = _steps(names, libraries, site)
         for number in range(1 if wanted.smoke else wanted.repeat + 1):
-            for step in [one for each in steps.values() for one in order.sample(each, len(each))]:
+            todo = [step for name, each in steps.items() for step in order.sample(each, len(each))
+                    if number == 0 or not TASKS[name].is_on_demand]  # fmt: skip
+            for step in todo:
                 several = found.setdefault((step.task, step.library), [])
                 # What the first round has imported late is imported early in the others.
                 one = _measure(
@@ -159,7 +169,7 @@ def _rows(wanted: argparse.Namespace, libraries: list[str]) -> Iterator[str]:
         for library in libraries:
             if (name, library) in found:
                 several = found[name, library]
-                yield _row(name, library, several[0 if wanted.smoke else 1 :], size, objects)
+                yield _row(name, library, several[1:] or several, size, objects)
 
 
 def _row(
@@ -199,11 +209,12 @@ def main() -> None:
     peers = [name for name in (*libraries, "s3fs") if name != "blobio"]
     title = f"the raw server of benchmarks/server, {_conditions(wanted).describe()}"
     print(machine.describe(machine.versions(peers), title))
+    names = _names(wanted)
     print(
         "\n| Task | Library | Wall s | A second | CPU s | Peak MiB | Requests | MiB | / needed | |"
     )
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |", flush=True)
-    for row in _rows(wanted, libraries):
+    for row in _rows(wanted, names, libraries):
         print(row, flush=True)
 
 

@@ -6,9 +6,10 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, final
 
 from benchmarks.datasets.data import Size
@@ -108,10 +109,17 @@ def _main() -> None:
 def _measured(task: Task, library: str, site: Site) -> tuple[Reading, Outcome]:
     task.ready(site)
     outcomes: list[Outcome] = []
+    before = _cpu_of_children()
     reading = measure(lambda: outcomes.append(task.ways[library](site)))
+    reading = replace(reading, cpu_s=reading.cpu_s + _cpu_of_children() - before)
     if library in task.after:
         task.after[library](site)
     return reading, outcomes[0]
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

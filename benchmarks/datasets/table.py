@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmarks.datasets.access import SINGLES, TAKE
 from benchmarks.datasets.filtering import FILTER
+from benchmarks.datasets.loading import LOADERS
 from benchmarks.datasets.local import LOCAL
 from benchmarks.datasets.mixing import MIX
 from benchmarks.datasets.opening import OPEN
@@ -26,6 +27,7 @@ TASKS: Final[Mapping[str, Task]] = {
     "resume": RESUME,
     "take": TAKE,
     "singles": SINGLES,
+    **LOADERS,
     "mix": MIX,
     "write": WRITE,
     "open": OPEN,

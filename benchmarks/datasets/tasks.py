@@ -73,6 +73,9 @@ class Task:
             returns reaches the task.
         after: By library, what the same process does last and is not measured.
         fault_share: Of the requests that fail while this is measured, at least.
+        requires: A package besides the libraries; without it the task is left out.
+        is_in_smoke: Whether a smoke run does it, of which others like it are enough.
+        is_on_demand: Done only when asked for by name, or in a smoke run; then once, as it is long.
     """
 
     title: str
@@ -83,3 +86,6 @@ class Task:
     before: Mapping[str, Callable[[Site], object]] = field(default_factory=dict)
     after: Mapping[str, Callable[[Site], None]] = field(default_factory=dict)
     fault_share: float = 0.0
+    requires: str | None = None
+    is_in_smoke: bool = True
+    is_on_demand: bool = False
