@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
-__all__ = ["Reading", "measure"]
+__all__ = ["Reading", "measure", "resident_bytes"]
 
 _KIB: Final = 1024
 _RESET_PEAK: Final = "5"
@@ -42,7 +42,7 @@ def measure(job: Callable[[], None]) -> Reading:
     gc.collect()
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write(_RESET_PEAK)
-    resident = _memory("VmRSS")
+    resident = resident_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     job()
@@ -55,6 +55,15 @@ def measure(job: Callable[[], None]) -> Reading:
         system_s=system_s,
         peak_bytes=max(0, _memory("VmHWM") - resident),
     )
+
+
+def resident_bytes() -> int:
+    """Return how much memory of this process is resident now.
+
+    Raises:
+        OSError: This is not Linux.
+    """
+    return _memory("VmRSS")
 
 
 def _memory(name: str) -> int:

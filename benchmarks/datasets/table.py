@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.datasets.access import SINGLES, TAKE
+from benchmarks.datasets.caching import SHARED
 from benchmarks.datasets.filtering import FILTER
 from benchmarks.datasets.loading import LOADERS
 from benchmarks.datasets.local import LOCAL
 from benchmarks.datasets.mixing import MIX
 from benchmarks.datasets.opening import OPEN
 from benchmarks.datasets.resuming import RESUME
+from benchmarks.datasets.soaking import SOAK
 from benchmarks.datasets.streaming import COLUMN, DICTS, FIRST, STREAM
 from benchmarks.datasets.tasks import Task
 from benchmarks.datasets.writing import WRITE
@@ -28,9 +30,11 @@ TASKS: Final[Mapping[str, Task]] = {
     "take": TAKE,
     "singles": SINGLES,
     **LOADERS,
+    "cache": SHARED,
     "mix": MIX,
     "write": WRITE,
     "open": OPEN,
+    "soak": SOAK,
     "local": LOCAL,
 }
 
