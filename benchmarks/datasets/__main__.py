@@ -206,7 +206,8 @@ def main() -> None:
     """Measure and print the table."""
     wanted = _arguments()
     libraries = [name for name in LIBRARIES if name in (wanted.library or LIBRARIES)]
-    peers = [name for name in (*libraries, "s3fs") if name != "blobio"]
+    packages = dict.fromkeys("+".join([*libraries, "s3fs"]).split("+"))
+    peers = [name for name in packages if name != "blobio"]
     title = f"the raw server of benchmarks/server, {_conditions(wanted).describe()}"
     print(machine.describe(machine.versions(peers), title))
     names = _names(wanted)

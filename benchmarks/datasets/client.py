@@ -26,6 +26,7 @@ _IMPORTS: Final = {
     "blobio": ("blobio.dataset",),
     "datasets": ("datasets", "s3fs"),
     "pyarrow": ("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet"),
+    "pyarrow+s3fs": ("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet", "s3fs"),
     "polars": ("polars",),
 }
 

@@ -12,7 +12,7 @@ from benchmarks.datasets.loading import LOADERS
 from benchmarks.datasets.local import LOCAL
 from benchmarks.datasets.mixing import MIX
 from benchmarks.datasets.opening import OPEN
-from benchmarks.datasets.resuming import RESUME
+from benchmarks.datasets.resuming import RESUMING
 from benchmarks.datasets.soaking import SOAK
 from benchmarks.datasets.streaming import COLUMN, DICTS, FIRST, STREAM
 from benchmarks.datasets.tasks import Task
@@ -26,7 +26,7 @@ TASKS: Final[Mapping[str, Task]] = {
     "column": COLUMN,
     "filter": FILTER,
     "first": FIRST,
-    "resume": RESUME,
+    **RESUMING,
     "take": TAKE,
     "singles": SINGLES,
     **LOADERS,
@@ -38,5 +38,5 @@ TASKS: Final[Mapping[str, Task]] = {
     "local": LOCAL,
 }
 
-LIBRARIES: Final = ("blobio", "datasets", "pyarrow", "polars")
-"""By the names of their packages."""
+LIBRARIES: Final = ("blobio", "datasets", "pyarrow", "pyarrow+s3fs", "polars")
+"""By the names of their packages; one over another with a plus."""
