@@ -35,7 +35,7 @@ from benchmarks.server.__main__ import Counts
 from benchmarks.server.faults import Conditions
 
 _SCALE: Final = Scale(big_bytes=MIB, small_count=1, key_count=0)
-_SMOKE_SOAK_S: Final = 1.0
+_SMOKE_SOAK_S: Final = 0.5
 _SMOKE: Final = Size(shards=2, groups=2, many=30, batches=200, write_bytes=24 * MIB)
 
 
@@ -111,11 +111,11 @@ def _measure(step: Step, conditions: Conditions) -> _Found:
     return _Found(Reading(**cost), Outcome(**outcome), after.since(before), tuple(modules))
 
 
-def _steps(names: list[str], libraries: list[str], site: Site) -> dict[str, list[Step]]:
+def _steps(chosen: Mapping[str, list[str]], site: Site) -> dict[str, list[Step]]:
     """Return what is measured, by task, once all that comes before was done."""
     found: dict[str, list[Step]] = {}
-    for name in names:
-        for library in [library for library in libraries if library in TASKS[name].ways]:
+    for name, libraries in chosen.items():
+        for library in libraries:
             step = Step(task=name, library=library, phase="before", site=site)
             told = None
             if library in TASKS[name].before:
@@ -126,21 +126,24 @@ def _steps(names: list[str], libraries: list[str], site: Site) -> dict[str, list
     return found
 
 
-def _names(wanted: argparse.Namespace) -> list[str]:
-    """Return what is to be done, and say what cannot be."""
-    names = []
+def _chosen(wanted: argparse.Namespace) -> dict[str, list[str]]:
+    """Return what is to be done, by which libraries, and say what cannot be."""
+    chosen = {}
+    is_short = wanted.smoke and not wanted.task and not wanted.library
     for name, task in TASKS.items():
-        by_default = task.is_in_smoke if wanted.smoke else not task.is_on_demand
+        by_default = wanted.smoke or not task.is_on_demand
         if name not in (wanted.task or ()) and (wanted.task or not by_default):
             continue
+        ways = task.smoke if is_short and task.smoke is not None else task.ways
+        libraries = [one for one in LIBRARIES if one in ways and one in (wanted.library or ways)]
         if task.requires and importlib.util.find_spec(task.requires) is None:
             print(f"- `{name}` is left out, as {task.requires} is not installed")
-        else:
-            names.append(name)
-    return names
+        elif libraries:
+            chosen[name] = libraries
+    return chosen
 
 
-def _rows(wanted: argparse.Namespace, names: list[str], libraries: list[str]) -> Iterator[str]:
+def _rows(wanted: argparse.Namespace, chosen: Mapping[str, list[str]]) -> Iterator[str]:
     size, order = _size(wanted), random.Random(wanted.seed)  # noqa: S311 - an order, no secret
     objects = shards(size) | many_shards(size) | local_files(size)
     conditions = _conditions(wanted)
@@ -152,7 +155,7 @@ def _rows(wanted: argparse.Namespace, names: list[str], libraries: list[str]) ->
         place = Place(store="s3", endpoint_url=url, ca_file=servers.ca_file)
         soak_s = min(wanted.soak_s, _SMOKE_SOAK_S) if wanted.smoke else wanted.soak_s
         site = Site(place=place, size=size, directory=servers.directory, soak_s=soak_s)
-        steps = _steps(names, libraries, site)
+        steps = _steps(chosen, site)
         for number in range(1 if wanted.smoke else wanted.repeat + 1):
             todo = [step for name, each in steps.items() for step in order.sample(each, len(each))
                     if number == 0 or not TASKS[name].is_on_demand]  # fmt: skip
@@ -165,11 +168,10 @@ def _rows(wanted: argparse.Namespace, names: list[str], libraries: list[str]) ->
                 several.append(one)
                 print(f"{number}/{wanted.repeat} {step.task} {step.library}: {one.tell()}",
                       file=sys.stderr, flush=True)  # fmt: skip
-    for name in names:
+    for name, libraries in chosen.items():
         for library in libraries:
-            if (name, library) in found:
-                several = found[name, library]
-                yield _row(name, library, several[1:] or several, size, objects)
+            several = found[name, library]
+            yield _row(name, library, several[1:] or several, size, objects)
 
 
 def _row(
@@ -210,12 +212,12 @@ def main() -> None:
     peers = [name for name in packages if name != "blobio"]
     title = f"the raw server of benchmarks/server, {_conditions(wanted).describe()}"
     print(machine.describe(machine.versions(peers), title))
-    names = _names(wanted)
+    chosen = _chosen(wanted)
     print(
         "\n| Task | Library | Wall s | A second | CPU s | Peak MiB | Requests | MiB | / needed | |"
     )
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |", flush=True)
-    for row in _rows(wanted, names, libraries):
+    for row in _rows(wanted, chosen):
         print(row, flush=True)
 
 

@@ -36,7 +36,6 @@ class _Rank:
     def __init__(self, share: Share) -> None:
         self.share = share
         self.turn: Turn | None = None
-        self.is_done = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.datasets.sharing"],
             stdin=subprocess.PIPE,
@@ -44,6 +43,9 @@ class _Rank:
             text=True,
         )
         self._write(json.dumps(asdict(share)))
+
+    def wait(self) -> None:
+        """Wait until it has imported all that it needs."""
         self._read()
 
     def ask(self) -> None:
@@ -88,6 +90,8 @@ class _Run:
         )
         self._ranks = [_Rank(replace(share, rank=rank)) for rank in range(RANKS)]
         self._draw = random.Random(7)  # noqa: S311 - moments, no secret
+        for one in self._ranks:
+            one.wait()
         self._ended: list[Turn] = []
         self.firsts: list[int] = []
         self.recoveries_s: list[float] = []
@@ -134,6 +138,7 @@ class _Run:
         if rank.turn is not None:
             self._ended.append(rank.turn)
         other = _Rank(rank.share)
+        other.wait()
         self._ranks.append(other)
         started = time.perf_counter()
         other.ask()

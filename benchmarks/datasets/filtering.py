@@ -10,6 +10,7 @@ from benchmarks.datasets.clients import blobio_config
 from benchmarks.datasets.data import GROUP_ROWS, PREFIX, Size, stored_bytes
 from benchmarks.datasets.libraries import (
     BATCH_ROWS,
+    SMOKE,
     arrow_rows,
     arrow_s3fs_rows,
     hf_rows,
@@ -85,4 +86,5 @@ FILTER = Task(
         "polars": _polars,
     },
     needs=lambda size, objects: stored_bytes(objects, groups=_groups(size)),
+    smoke=SMOKE,
 )

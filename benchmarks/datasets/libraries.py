@@ -16,7 +16,7 @@ from benchmarks.datasets.clients import (
 from benchmarks.datasets.data import PREFIX
 from benchmarks.datasets.tasks import Site
 
-__all__ = ["BATCH_ROWS", "OPENERS", "ROW_OPENERS", "Counts", "Opener", "arrow_rows",
+__all__ = ["BATCH_ROWS", "OPENERS", "ROW_OPENERS", "SMOKE", "Counts", "Opener", "arrow_rows",
            "arrow_s3fs_rows", "blobio_rows", "hf_rows", "polars_frame"]  # fmt: skip
 
 BATCH_ROWS: Final = 1024
@@ -106,6 +106,9 @@ OPENERS: Final[Mapping[str, Opener]] = {
     "polars": _polars,
 }
 """By the name of its package. pyarrow alone reads by its own S3 client in C++."""
+
+SMOKE: Final = [name for name in OPENERS if name != "pyarrow+s3fs"]
+"""Enough for all but one task of a smoke run: what pyarrow does with files was seen."""
 
 ROW_OPENERS: Final[Mapping[str, Callable[[Site], Iterator[Any]]]] = {
     "blobio": lambda site: blobio_rows(site, None).rows(),

@@ -122,7 +122,7 @@ def _at(tenths: int) -> Task:
         ways={name: partial(_go_on, name, shuffled=False) for name in _OPENERS},
         needs=partial(_needs, tenths),
         before={name: partial(_save, name, tenths, shuffled=False) for name in _OPENERS},
-        is_in_smoke=tenths == 5,
+        smoke=None if tenths == 5 else (),
     )
 
 
@@ -131,13 +131,13 @@ _ROWS: Final = Task(
     ways={name: partial(_go_on_rows, name) for name in _OPENERS},
     needs=partial(_needs, 5),
     before={name: partial(_save_rows, name) for name in _OPENERS},
-    is_in_smoke=False,
+    smoke=(),
 )
 _SHUFFLED: Final = Task(
     title=f"B4 load a state of a shuffle (blobio: 2 row groups; datasets: {_HF_BUFFER_ROWS} rows)",
     ways={name: partial(_go_on, name, shuffled=True) for name in _OPENERS},
     before={name: partial(_save, name, 5, shuffled=True) for name in _OPENERS},
-    is_in_smoke=False,
+    smoke=(),
 )
 
 RESUMING: Final[Mapping[str, Task]] = {

@@ -17,6 +17,7 @@ __all__ = ["SOAK"]
 _FAULT_SHARE: Final = 0.02
 _SAMPLE_S: Final = 0.25
 _WARM: Final = 4  # the part of the time after which memory is looked at
+_ENOUGH: Final = 10
 
 
 def _blobio(site: Site) -> Callable[[int], Iterator[Any]]:
@@ -65,8 +66,8 @@ class _Memory:
         """Return how it grows, by least squares over all that was seen."""
         import numpy as np
 
-        if len(self._seen) < 2:
-            return "memory not seen often enough"
+        if len(self._seen) < _ENOUGH:
+            return "too short to tell of memory"
         seconds, sizes = np.array(self._seen).T
         slope, _ = np.polyfit(seconds / 60, sizes / MIB, 1)
         low, high = sizes.min() / MIB, sizes.max() / MIB
@@ -119,4 +120,5 @@ SOAK = Task(
     ways=_WAYS,
     fault_share=_FAULT_SHARE,
     is_on_demand=True,
+    smoke=["blobio"],
 )

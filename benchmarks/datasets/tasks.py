@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -74,7 +74,8 @@ class Task:
         after: By library, what the same process does last and is not measured.
         fault_share: Of the requests that fail while this is measured, at least.
         requires: A package besides the libraries; without it the task is left out.
-        is_in_smoke: Whether a smoke run does it, of which others like it are enough.
+        smoke: The libraries that a smoke run does it by, as others like it are enough; None for
+            all.
         is_on_demand: Done only when asked for by name, or in a smoke run; then once, as it is long.
     """
 
@@ -87,5 +88,5 @@ class Task:
     after: Mapping[str, Callable[[Site], None]] = field(default_factory=dict)
     fault_share: float = 0.0
     requires: str | None = None
-    is_in_smoke: bool = True
+    smoke: Collection[str] | None = None
     is_on_demand: bool = False
