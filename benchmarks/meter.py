@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
-__all__ = ["Reading", "measure"]
+__all__ = ["Reading", "measure", "resident_bytes"]
 
 _KIB: Final = 1024
 _RESET_PEAK: Final = "5"
@@ -48,7 +48,7 @@ def measure(job: Callable[[], None]) -> Reading:
     _touch()
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write(_RESET_PEAK)
-    resident = _memory("VmRSS")
+    resident = resident_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     job()
@@ -68,6 +68,15 @@ def _touch() -> None:
         room.madvise(mmap.MADV_HUGEPAGE)
         for start in range(0, _AT_HAND, mmap.PAGESIZE):
             room[start] = 1
+
+
+def resident_bytes() -> int:
+    """Return how much memory of this process is resident now.
+
+    Raises:
+        OSError: This is not Linux.
+    """
+    return _memory("VmRSS")
 
 
 def _memory(name: str) -> int:

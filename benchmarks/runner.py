@@ -28,6 +28,7 @@ from benchmarks.peers.base import Place
 from benchmarks.scale import Scale
 from benchmarks.server import nginx
 from benchmarks.server.__main__ import Settings
+from benchmarks.server.faults import CALM, Conditions
 from benchmarks.stores import STORES
 
 __all__ = ["Readings", "Rounds", "Servers", "emulate", "environment", "measure_all", "serve"]
@@ -114,7 +115,7 @@ def serve(
     keep: bool,
     checksums: bool = True,
     more: Mapping[str, bytes] = {},
-    latency_s: float = 0.0,
+    conditions: Conditions = CALM,
 ) -> Iterator[Servers]:
     """Make the objects and serve them until the block ends.
 
@@ -125,7 +126,7 @@ def serve(
         keep: Keep what is uploaded, so that it can be read back.
         checksums: Tell the checksum of an object, as the store does.
         more: Other objects, by key.
-        latency_s: How long the raw server waits before each answer.
+        conditions: How far away and how troubled the raw server is.
     """
     # Azure's clients ask for ranges by a header that nginx does not know.
     program = nginx.find() if use_nginx and store in nginx.STORES else None
@@ -149,7 +150,7 @@ def serve(
             keep=keep,
             crc32c=sums.crc32c,
             md5=sums.md5,
-            latency_s=latency_s,
+            conditions=conditions,
         )
         others = stack.enter_context(_raw_server(settings))
         reads, title = others, "the raw server of benchmarks/server"

@@ -6,9 +6,10 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, final
 
 from benchmarks.datasets.data import Size
@@ -25,6 +26,7 @@ _IMPORTS: Final = {
     "blobio": ("blobio.dataset",),
     "datasets": ("datasets", "s3fs"),
     "pyarrow": ("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet"),
+    "pyarrow+s3fs": ("pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet", "s3fs"),
     "polars": ("polars",),
 }
 
@@ -89,6 +91,7 @@ def _main() -> None:
         size=Size(**told["size"]),
         directory=told["directory"],
         told=told["told"],
+        soak_s=told["soak_s"],
     )
     task, library = TASKS[fields["task"]], fields["library"]
     if fields["phase"] == "before":
@@ -107,10 +110,17 @@ def _main() -> None:
 def _measured(task: Task, library: str, site: Site) -> tuple[Reading, Outcome]:
     task.ready(site)
     outcomes: list[Outcome] = []
+    before = _cpu_of_children()
     reading = measure(lambda: outcomes.append(task.ways[library](site)))
+    reading = replace(reading, cpu_s=reading.cpu_s + _cpu_of_children() - before)
     if library in task.after:
         task.after[library](site)
     return reading, outcomes[0]
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from benchmarks.peers.base import ACCESS_KEY, REGION, SECRET_KEY, Place
 if TYPE_CHECKING:
     from blobio.config import Config
 
-__all__ = ["arrow_files", "blobio_config", "polars_options", "s3fs_options"]
+__all__ = ["arrow_files", "arrow_s3fs_files", "blobio_config", "polars_options", "s3fs_options"]
 
 
 def blobio_config(place: Place) -> Config:
@@ -47,6 +47,15 @@ def arrow_files(place: Place) -> Any:
         scheme=scheme,
         endpoint_override=host,
     )
+
+
+def arrow_s3fs_files(place: Place) -> Any:
+    """Return s3fs for pyarrow, which reads through Python's objects then."""
+    import pyarrow.fs as pafs
+    import s3fs
+
+    files = s3fs.S3FileSystem(**s3fs_options(place))
+    return pafs.PyFileSystem(pafs.FSSpecHandler(files))
 
 
 def polars_options(place: Place) -> dict[str, str]:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from benchmarks.datasets.clients import blobio_config
 from benchmarks.datasets.data import GROUP_ROWS, PREFIX, Size, stored_bytes
-from benchmarks.datasets.libraries import BATCH_ROWS, arrow_rows, hf_rows, polars_frame
+from benchmarks.datasets.libraries import (
+    BATCH_ROWS,
+    SMOKE,
+    arrow_rows,
+    arrow_s3fs_rows,
+    hf_rows,
+    polars_frame,
+)
 from benchmarks.datasets.tasks import Outcome, Site, Task, Wrong
 
 __all__ = ["FILTER"]
@@ -48,12 +59,12 @@ def _hf(site: Site) -> Outcome:
     return _checked(site, sum(batch.num_rows for batch in batches))
 
 
-def _pyarrow(site: Site) -> Outcome:
+def _pyarrow(open_rows: Callable[[Site], Any], site: Site) -> Outcome:
     import pyarrow.dataset as ds
 
     start, stop = _bounds(site)
     wanted = (ds.field("id") >= start) & (ds.field("id") < stop)
-    batches = arrow_rows(site).to_batches(filter=wanted)
+    batches = open_rows(site).to_batches(filter=wanted)
     return _checked(site, sum(batch.num_rows for batch in batches))
 
 
@@ -67,6 +78,13 @@ def _polars(site: Site) -> Outcome:
 
 FILTER = Task(
     title="B2 a filter that 1 row group in 10 passes, or in 12",
-    ways={"blobio": _blobio, "datasets": _hf, "pyarrow": _pyarrow, "polars": _polars},
+    ways={
+        "blobio": _blobio,
+        "datasets": _hf,
+        "pyarrow": partial(_pyarrow, arrow_rows),
+        "pyarrow+s3fs": partial(_pyarrow, arrow_s3fs_rows),
+        "polars": _polars,
+    },
     needs=lambda size, objects: stored_bytes(objects, groups=_groups(size)),
+    smoke=SMOKE,
 )

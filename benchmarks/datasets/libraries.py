@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias
 
-from benchmarks.datasets.clients import arrow_files, blobio_config, polars_options, s3fs_options
+from benchmarks.datasets.clients import (
+    arrow_files,
+    arrow_s3fs_files,
+    blobio_config,
+    polars_options,
+    s3fs_options,
+)
 from benchmarks.datasets.data import PREFIX
 from benchmarks.datasets.tasks import Site
 
-__all__ = ["BATCH_ROWS", "OPENERS", "ROW_OPENERS", "Counts", "Opener", "arrow_rows",
-           "blobio_rows", "hf_rows", "polars_frame"]  # fmt: skip
+__all__ = ["BATCH_ROWS", "OPENERS", "ROW_OPENERS", "SMOKE", "Counts", "Opener", "arrow_rows",
+           "arrow_s3fs_rows", "blobio_rows", "hf_rows", "polars_frame"]  # fmt: skip
 
 BATCH_ROWS: Final = 1024
 
@@ -45,11 +52,19 @@ def hf_rows(site: Site, **more: object) -> Any:
 
 
 def arrow_rows(site: Site) -> Any:
-    """Open the shards by pyarrow."""
+    """Open the shards by pyarrow and its own S3 client."""
+    return _arrow_rows(site, arrow_files(site.place))
+
+
+def arrow_s3fs_rows(site: Site) -> Any:
+    """Open the shards by pyarrow over s3fs."""
+    return _arrow_rows(site, arrow_s3fs_files(site.place))
+
+
+def _arrow_rows(site: Site, files: Any) -> Any:
     import pyarrow.dataset as ds
 
-    place = site.place
-    return ds.dataset(f"{place.bucket}/{PREFIX}", filesystem=arrow_files(place), format="parquet")
+    return ds.dataset(f"{site.place.bucket}/{PREFIX}", filesystem=files, format="parquet")
 
 
 def polars_frame(site: Site) -> Any:
@@ -72,8 +87,8 @@ def _hf(site: Site, columns: list[str] | None) -> Counts:
     return _counts(rows.iter(batch_size=BATCH_ROWS))
 
 
-def _pyarrow(site: Site, columns: list[str] | None) -> Counts:
-    return _counts(arrow_rows(site).to_batches(columns=columns, batch_size=BATCH_ROWS))
+def _pyarrow(open_rows: Callable[[Site], Any], site: Site, columns: list[str] | None) -> Counts:
+    return _counts(open_rows(site).to_batches(columns=columns, batch_size=BATCH_ROWS))
 
 
 def _polars(site: Site, columns: list[str] | None) -> Counts:
@@ -86,10 +101,14 @@ def _polars(site: Site, columns: list[str] | None) -> Counts:
 OPENERS: Final[Mapping[str, Opener]] = {
     "blobio": lambda site, columns: _counts(blobio_rows(site, columns)),
     "datasets": _hf,
-    "pyarrow": _pyarrow,
+    "pyarrow": partial(_pyarrow, arrow_rows),
+    "pyarrow+s3fs": partial(_pyarrow, arrow_s3fs_rows),
     "polars": _polars,
 }
-"""By the name of its package. pyarrow reads by its own S3 client in C++."""
+"""By the name of its package. pyarrow alone reads by its own S3 client in C++."""
+
+SMOKE: Final = [name for name in OPENERS if name != "pyarrow+s3fs"]
+"""Enough for all but one task of a smoke run: what pyarrow does with files was seen."""
 
 ROW_OPENERS: Final[Mapping[str, Callable[[Site], Iterator[Any]]]] = {
     "blobio": lambda site: blobio_rows(site, None).rows(),

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from benchmarks.datasets.data import stored_bytes
-from benchmarks.datasets.libraries import OPENERS, ROW_OPENERS, Opener
+from benchmarks.datasets.libraries import OPENERS, ROW_OPENERS, SMOKE, Opener
 from benchmarks.datasets.tasks import Outcome, Site, Task, Wrong
 
 __all__ = ["COLUMN", "DICTS", "FIRST", "STREAM"]
@@ -68,9 +68,11 @@ COLUMN = Task(
     title="B2 one of 5 columns",
     ways=_ways(["id"]),
     needs=lambda _, objects: stored_bytes(objects, columns=["id"]),
+    smoke=SMOKE,
 )
 FIRST = Task(
     title="B3 open, first batch",
     ways={name: partial(_first, opener) for name, opener in OPENERS.items()},
     needs=lambda _, objects: stored_bytes(objects, groups=range(1)),
+    smoke=SMOKE,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -26,12 +26,14 @@ class Site:
         size: How much is stored there.
         directory: The same objects as files.
         told: What the process before has told, by JSON.
+        soak_s: How long a soak takes.
     """
 
     place: Place
     size: Size
     directory: str
     told: object = None
+    soak_s: float = 0.0
 
     def url(self, key: str) -> str:
         """Return the URL of an object."""
@@ -70,6 +72,11 @@ class Task:
         before: By library, what another process does first and is not measured; JSON of what it
             returns reaches the task.
         after: By library, what the same process does last and is not measured.
+        fault_share: Of the requests that fail while this is measured, at least.
+        requires: A package besides the libraries; without it the task is left out.
+        smoke: The libraries that a smoke run does it by, as others like it are enough; None for
+            all.
+        is_on_demand: Done only when asked for by name, or in a smoke run; then once, as it is long.
     """
 
     title: str
@@ -79,3 +86,7 @@ class Task:
     ready: Callable[[Site], None] = lambda _: None
     before: Mapping[str, Callable[[Site], object]] = field(default_factory=dict)
     after: Mapping[str, Callable[[Site], None]] = field(default_factory=dict)
+    fault_share: float = 0.0
+    requires: str | None = None
+    smoke: Collection[str] | None = None
+    is_on_demand: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
@@ -10,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from blobio.checksum import Crc32c
 
-__all__ = ["Connection", "Reply", "Request"]
+__all__ = ["Connection", "Cut", "Reply", "Request"]
 
 _HEAD_BYTES: Final = 64 << 10
 _BODY_BYTES: Final = 1 << 20
@@ -18,8 +20,14 @@ _ONE_SEND_BYTES: Final = 64 << 10
 _PHRASES: Final = {
     200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
     308: "Resume Incomplete", 400: "Bad Request", 404: "Not Found", 412: "Precondition Failed",
-    416: "Range Not Satisfiable", 501: "Not Implemented",
+    416: "Range Not Satisfiable", 501: "Not Implemented", 503: "Service Unavailable",
 }  # fmt: skip
+_PACES_A_SECOND: Final = 100
+_RESET: Final = struct.pack("ii", 1, 0)  # l_onoff and l_linger of close(): drop all, send RST
+
+
+class Cut(ConnectionError):
+    """The server has reset the connection on purpose."""
 
 
 @final
@@ -68,11 +76,15 @@ class Connection:
     Args:
         sock: The socket.
         always: Headers of every reply.
+        rate_bytes: Of bodies sent in a second, at most; 0 for no limit.
     """
 
-    def __init__(self, sock: socket.socket, always: Mapping[str, str]) -> None:
+    def __init__(
+        self, sock: socket.socket, always: Mapping[str, str], rate_bytes: float = 0.0
+    ) -> None:
         self._sock = sock
         self._always = always
+        self._rate_bytes = rate_bytes
         self._waiting = bytearray()
         self._scratch = bytearray(_BODY_BYTES)
 
@@ -133,16 +145,42 @@ class Connection:
             raise ConnectionError(message)
         return count
 
-    def answer(self, request: Request, reply: Reply) -> None:
-        """Send a reply."""
+    def answer(self, request: Request, reply: Reply, *, cut: bool = False) -> None:
+        """Send a reply.
+
+        Args:
+            request: What is replied to.
+            reply: Head and body.
+            cut: Send half of the body, then reset the connection.
+
+        Raises:
+            Cut: That was done.
+        """
         headers = {"content-length": str(len(reply.body)), **self._always, **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} {_PHRASES[reply.status]}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         if request.method == "HEAD":
             self._sock.sendall(head)
-        elif len(reply.body) <= _ONE_SEND_BYTES:
+        elif cut:
+            self._sock.sendall(head)
+            self._send(memoryview(reply.body)[: len(reply.body) // 2])
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raise Cut
+        elif len(reply.body) <= _ONE_SEND_BYTES and not self._rate_bytes:
             self._sock.sendall(head + bytes(reply.body))
         else:
             self._sock.sendall(head)
-            self._sock.sendall(reply.body)
+            self._send(memoryview(reply.body))
+
+    def _send(self, body: memoryview) -> None:
+        """Send a body no faster than the connection may."""
+        if not self._rate_bytes:
+            self._sock.sendall(body)
+            return
+        due, step = time.perf_counter(), max(1, int(self._rate_bytes / _PACES_A_SECOND))
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            due += len(piece) / self._rate_bytes
+            time.sleep(max(0.0, due - time.perf_counter()))
+            self._sock.sendall(piece)
