@@ -21,6 +21,10 @@ class ReadStats:
     Attributes:
         requests: GETs for bytes of shards; retries and the hedges of a slow one are not counted.
         fetched_bytes: Bytes that they brought.
+        hedges: GETs that were sent a second time because they were slow.
+        hedges_won: Of these, how many the second request answered first.
+        hedged_bytes: Bytes that were asked for twice by them. Whoever loses is cut off, so at most
+            as many came for nothing.
         cached_bytes: Bytes that came from a cache on disk instead; of a shard that is there as a
             whole, and mapped, those that were looked at.
         cache_hits: Ranges that came from the cache.
@@ -32,6 +36,9 @@ class ReadStats:
 
     requests: int = 0
     fetched_bytes: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
+    hedged_bytes: int = 0
     cached_bytes: int = 0
     cache_hits: int = 0
     cache_misses: int = 0

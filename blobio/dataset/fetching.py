@@ -66,6 +66,14 @@ class Fetcher:
         self.tally: Tally = Tally()
         self.tails: Tails = Tails()
 
+    @property
+    def stats(self) -> ReadStats:
+        """What was fetched and cached so far, and how much of it was asked for twice."""
+        counts = self.tails.counts
+        return self.tally.stats() + ReadStats(
+            hedges=counts.sent, hedges_won=counts.won, hedged_bytes=counts.sent_bytes
+        )
+
     async def fetch(self, core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
         """Fetch what a plan names: 1 GET for each of its `parts` that is not cached.
 
