@@ -29,6 +29,8 @@ class ReadStats:
             whole, and mapped, those that were looked at.
         cache_hits: Ranges that came from the cache.
         cache_misses: Ranges that the cache was asked for and had not.
+        shared_fetches: Of these, those that somebody else was fetching into the cache just then: no
+            request, and their bytes are among `cached_bytes`.
         memory_hits: Blocks that were still in memory, decoded, see `in_memory_max_bytes`.
         stall_s: Seconds that consumers have waited for a block.
         skipped_blocks: Blocks that readings went on without.
@@ -42,6 +44,7 @@ class ReadStats:
     cached_bytes: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
+    shared_fetches: int = 0
     memory_hits: int = 0
     stall_s: float = 0.0
     skipped_blocks: int = 0
