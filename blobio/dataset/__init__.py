@@ -14,6 +14,7 @@ from blobio.dataset.loading import find_manifest, load_dataset, open_dataset, sp
 from blobio.dataset.manifest import Block, Manifest, Shard, Split
 from blobio.dataset.manifestfields import ManifestError
 from blobio.dataset.memory import set_memory_bytes
+from blobio.dataset.merging import merge_states
 from blobio.dataset.opening import field, open_source
 from blobio.dataset.registry import Card, Registry
 from blobio.dataset.source import RowRange, Source
@@ -56,6 +57,7 @@ __all__ = [
     "join_manifests",
     "load_dataset",
     "load_manifest",
+    "merge_states",
     "open_dataset",
     "open_source",
     "save_manifest",

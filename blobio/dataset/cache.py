@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 from blobio.dataset.blobs import Blobs
 from blobio.dataset.cachefiles import CacheFiles, Held, Partial, Short
 from blobio.dataset.cacheledger import LEDGER_BYTES
-from blobio.dataset.cachelocks import require_local
+from blobio.dataset.cachelocks import Patience, require_local
 from blobio.dataset.cachemeta import Identity, Meta
 from blobio.dataset.cacheroom import CacheFull, Room, name_of
 from blobio.dataset.errors import NotCached
@@ -85,7 +85,8 @@ class Cache:
         directory: On a disk of this machine, made with mode 0700; None for
             `Config.dataset.cache_dir` (`BLOBIO_CACHE_DIR`), else `~/.cache/blobio/datasets`.
         max_bytes: The limit; None for `Config.cache_bytes`, whose None means none.
-        wait_s: How long to wait for room while other copies are in use or on their way.
+        wait_s: How long to wait for room while other copies are in use or on their way; and for
+            somebody else who fetches the same copy, from the last byte on that came of it.
         config: All settings; None for `Config.from_env()`.
 
     Raises:
@@ -142,6 +143,7 @@ class Cache:
 
         The path may go when room is needed: open it at once, or hold it with `lease`. Requests:
         none for a version that is there; 1 HEAD without a version; else 2 HEADs and the download.
+        What somebody else is fetching just then is waited for instead: see `wait_s`.
 
         Args:
             url: The blob; of a file of this machine the path itself is returned.
@@ -287,6 +289,7 @@ class Cache:
     def _acquire(self, meta: Meta, version: Version | None) -> Held:
         """Return a copy in use, fetched if it is not there; wait for room or for who fetches it."""
         give_up = time.monotonic() + self._wait_s
+        patience = Patience(self._wait_s)
         while True:
             held = self._files.hold(meta.identity)
             if held is not None:
@@ -294,23 +297,31 @@ class Cache:
                 return held
             if self._offline:
                 self._miss_offline(meta.identity)
-            got = self._files.reserve(meta, self._room.max_bytes)
+            beside = patience.is_over(self._files.pulse(meta.identity))
+            got = self._files.reserve(meta, self._room.max_bytes, beside=beside)
             if isinstance(got, Partial):
-                return self._fill(got, version)
+                if (held := self._fill(got, version)) is not None:
+                    return held
+                continue  # somebody else was first
             if isinstance(got, Short):
-                if self._room.can_never_hold(got):
-                    self._room.refuse(meta, got)
-                if self._room.evict(got, spare=(self._room.max_bytes or 0) // _SPARE):
+                if self._made_room(meta, got, give_up):
                     continue
-                if time.monotonic() > give_up:
-                    self._room.refuse(meta, got)
             elif got == "there" and time.monotonic() > give_up:
                 where = f"the cache {self.directory}"
                 message = f"the copy of {meta.identity.url} in {where} is damaged and in use"
                 raise CacheFull(message, url=meta.identity.url, operation="get")
             time.sleep(_POLL_S)
 
-    def _fill(self, partial: Partial, version: Version | None) -> Held:
+    def _made_room(self, meta: Meta, short: Short, give_up: float) -> bool:
+        if self._room.can_never_hold(short):
+            self._room.refuse(meta, short)
+        if self._room.evict(short, spare=(self._room.max_bytes or 0) // _SPARE):
+            return True
+        if time.monotonic() > give_up:
+            self._room.refuse(meta, short)
+        return False
+
+    def _fill(self, partial: Partial, version: Version | None) -> Held | None:
         identity = partial.meta.identity
         place = BlobUrl.parse(identity.url)
 
@@ -325,7 +336,7 @@ class Cache:
 
         held = self._files.fill(partial, write)
         self._misses += 1
-        self._fetched_bytes += held.meta.size
+        self._fetched_bytes += partial.meta.size if held is None else held.meta.size
         return held
 
     @property

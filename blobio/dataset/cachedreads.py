@@ -11,7 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from blobio.dataset.blobs import Blobs
 from blobio.dataset.cache import Cache
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blobio.dataset.manifest import Shard
     from blobio.dataset.memory import Packed, Sparse
 
-__all__ = ["CacheChoice", "CachedReads", "cached_reads", "chosen_cache"]
+__all__ = ["CacheChoice", "CachedReads", "Claim", "cached_reads", "chosen_cache"]
 
 _log = logging.getLogger("blobio.dataset")
 
@@ -35,6 +35,9 @@ CacheChoice: TypeAlias = "Cache | bool | None"
 """A cache; True for that of the settings, False for none; None for what the settings say."""
 
 Part: TypeAlias = "tuple[int, int]"
+
+Claim: TypeAlias = 'Partial | Literal["there", "fetched"] | None'
+"""Room for what is to be fetched; or it is there by now, or somebody is at it; None for neither."""
 
 _PAUSE_S: Final = 1.0  # after there was no room, until it is looked for again
 _TRIES: Final = 3  # to make room that others take
@@ -114,26 +117,63 @@ class CachedReads:
 
     def store(self, shard: Shard, part: Part, memory: Sparse | Packed) -> None:
         """Put a part that was fetched there, if there is room or room can be made."""
+        partial = self.claim(shard, part)
+        if isinstance(partial, Partial):
+            self.finish(partial, part, memory)
+
+    def claim(self, shard: Shard, part: Part) -> Claim:
+        """Make room for a part that is to be fetched, and by nobody else; `finish` or `drop` it."""
         if self._is_broken or shard.version is None or time.monotonic() < self._full_until:
-            return
+            return None
         start, stop = part
         identity = Identity(url=shard.url, version=shard.version, start=start, stop=stop)
-        with memory.view(start, stop) as view:
-            self.put(identity, view)
+        try:
+            return self._reserve(Meta(identity=identity, size=stop - start))
+        except OSError as error:
+            self._give_up(error)
+            return None
+
+    def finish(self, partial: Partial, part: Part, memory: Sparse | Packed) -> None:
+        """Put a part there that there is room for."""
+        with memory.view(*part) as view:
+            self._fill(partial, view)
+
+    def drop(self, partial: Partial) -> None:
+        """Give room back for what was not fetched."""
+        try:
+            self._files.drop(partial)
+        except OSError as error:
+            self._give_up(error)
+
+    def is_coming(self, shard: Shard, part: Part) -> bool:
+        """Tell whether somebody fetches a part, or has died of it. One look that blocks nobody."""
+        start, stop = part
+        return self._files.is_coming(
+            Identity(url=shard.url, version=shard.version or "", start=start, stop=stop)
+        )
 
     def put(self, identity: Identity, data: bytes | memoryview) -> None:
         """Put bytes there, if there is room or room can be made. Nothing is waited for."""
+        try:
+            partial = self._reserve(Meta(identity=identity, size=len(data)))
+        except OSError as error:
+            self._give_up(error)
+            return
+        if isinstance(partial, Partial):
+            self._fill(partial, memoryview(data))
 
+    def _fill(self, partial: Partial, data: memoryview) -> None:
         def write(path: str) -> None:
             with open(path, "xb") as file:
                 file.write(data)
 
         try:
-            partial = self._reserve(Meta(identity=identity, size=len(data)))
-            if partial is not None:
-                self._files.fill(partial, write).release()
+            held = self._files.fill(partial, write)
         except OSError as error:
             self._give_up(error)
+            return
+        if held is not None:
+            held.release()
 
     def read(self, identity: Identity) -> bytes | None:
         """Return a small copy, None if it is not there or damaged."""
@@ -213,14 +253,12 @@ class CachedReads:
             self._give_up(error)
             return None
 
-    def _reserve(self, meta: Meta) -> Partial | None:
-        """Return room, None if there is none or others have put the copy there."""
+    def _reserve(self, meta: Meta) -> Claim:
+        """Return room, or who else has seen to it; None if there is no room."""
         for _ in range(_TRIES):
             got = self._files.reserve(meta, self._room.max_bytes)
-            if isinstance(got, Partial):
-                return got
             if not isinstance(got, Short):
-                return None
+                return got
             spare = (self._room.max_bytes or 0) // _SPARE
             if self._room.can_never_hold(got) or not self._room.evict(got, spare=spare):
                 self._full_until = time.monotonic() + _PAUSE_S

@@ -5,6 +5,7 @@
     lock            held while anything below appears or goes; says how many bytes there are
     e-URL-KEY/      an entry: the copy under its own name, and meta.json
     p-URL-KEY/      a copy being fetched; whoever fetches it holds the lock of meta.json
+    p-URL-KEY-RANDOM/  the same copy, fetched beside that by who did not wait any longer
     t-RANDOM/       being removed
 
 An entry appears by a rename of a whole directory and goes by one, so there is never half of one.
@@ -153,20 +154,40 @@ class CacheFiles:
         found.sort(key=lambda pair: pair[0], reverse=True)
         return [identity for _, identity in found if identity.url == url]
 
-    def reserve(self, meta: Meta, limit: int | None) -> Reserved:
+    def is_coming(self, identity: Identity) -> bool:
+        """Tell whether somebody fetches a copy, or has died of it. Takes no lock."""
+        return os.path.lexists(self._partial(identity))
+
+    def pulse(self, identity: Identity) -> object:
+        """Return what changes with each byte of a copy that somebody fetches. Takes no lock."""
+        try:
+            with os.scandir(self._partial(identity)) as found:
+                facts = [(one.name, one.stat(follow_symlinks=False)) for one in found]
+        except FileNotFoundError:
+            return None
+        return sorted((name, fact.st_size, fact.st_mtime_ns) for name, fact in facts)
+
+    def reserve(self, meta: Meta, limit: int | None, *, beside: bool = False) -> Reserved:
         """Make room for a copy.
+
+        Args:
+            meta: What is known of it.
+            limit: Of the cache; None for none.
+            beside: Also if somebody is at it.
 
         Returns:
             The room; or what is short of it; or `"there"` if the entry exists, `"fetched"` if
             somebody is at it.
         """
         wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
-        directory = os.path.join(self.directory, f"p-{meta.identity.key}")
+        directory = self._partial(meta.identity)
         with opened_ledger(self._lock) as ledger:
             if os.path.lexists(self.entry(meta.identity)):
                 return "there"
             if os.path.lexists(directory) and not _removed_dead(directory):
-                return "fetched"
+                if not beside:
+                    return "fetched"
+                directory = f"{directory}-{secrets.token_hex(4)}"
             if not ledger.has_room(wanted, limit):
                 items = self._count(ledger)
                 if limit is not None and not ledger.has_room(wanted, limit):
@@ -193,17 +214,24 @@ class CacheFiles:
                 ledger.add(-partial.reserved)
         partial.lock.release()
 
-    def fill(self, partial: Partial, write: Callable[[str], None]) -> Held:
-        """Let `write` make the file of a copy, given its path, and publish it; or drop it."""
+    def fill(self, partial: Partial, write: Callable[[str], None]) -> Held | None:
+        """Let `write` make the file of a copy, given its path, and publish it; or drop it.
+
+        Returns:
+            The entry, in use; None if somebody else was first.
+        """
         try:
             write(partial.path)
-            return self.publish(partial)
+            held = self.publish(partial)
         except BaseException:
             self.drop(partial)
             raise
+        if held is None:
+            self.drop(partial)
+        return held
 
-    def publish(self, partial: Partial) -> Held:
-        """Turn what was fetched into an entry, in use.
+    def publish(self, partial: Partial) -> Held | None:
+        """Turn what was fetched into an entry, in use; None if there is one.
 
         Raises:
             VersionMismatch: It has other bytes than there was room for.
@@ -226,6 +254,8 @@ class CacheFiles:
         data = dump_meta(meta)
         entry = self.entry(meta.identity)
         with opened_ledger(self._lock) as ledger:
+            if os.path.lexists(entry):
+                return None
             # in place, as the lock is that of this file
             os.pwrite(partial.lock.descriptor, data, 0)
             os.truncate(partial.lock.descriptor, len(data))
@@ -324,6 +354,9 @@ class CacheFiles:
     def entry(self, identity: Identity) -> str:
         """Return where an entry is, or would be."""
         return os.path.join(self.directory, f"e-{identity.key}")
+
+    def _partial(self, identity: Identity) -> str:
+        return os.path.join(self.directory, f"p-{identity.key}")
 
 
 def _counted(entry: str, size: int) -> int:

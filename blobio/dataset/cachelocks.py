@@ -1,16 +1,17 @@
-"""Locks of a cache that end with their process, and where they cannot be relied on."""
+"""Locks of a cache that end with their process, waiting for them, and where they cannot be used."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from typing import Final, final
 
 from blobio.errors import Unsupported
 
-__all__ = ["FileLock", "exclusive", "require_local", "try_lock"]
+__all__ = ["FileLock", "Patience", "exclusive", "require_local", "try_lock"]
 
 _MOUNTS: Final = "/proc/self/mountinfo"
 _NETWORK: Final = frozenset(
@@ -51,6 +52,31 @@ class FileLock:
     def __del__(self) -> None:
         if getattr(self, "descriptor", -1) >= 0:
             self.release()
+
+
+@final
+class Patience:
+    """How long somebody else's fetch is waited for: since the last sign of it.
+
+    Args:
+        wait_s: So many seconds.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._pulse: object = None
+        self._since = time.monotonic()
+
+    def is_over(self, pulse: object) -> bool:
+        """Tell whether nothing has changed for too long.
+
+        Args:
+            pulse: What changes as long as something comes.
+        """
+        now = time.monotonic()
+        if pulse != self._pulse:
+            self._pulse, self._since = pulse, now
+        return now - self._since > self._wait_s
 
 
 def try_lock(path: str, *, shared: bool = False) -> FileLock | None:

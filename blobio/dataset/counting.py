@@ -21,10 +21,16 @@ class ReadStats:
     Attributes:
         requests: GETs for bytes of shards; retries and the hedges of a slow one are not counted.
         fetched_bytes: Bytes that they brought.
+        hedges: GETs that were sent a second time because they were slow.
+        hedges_won: Of these, how many the second request answered first.
+        hedged_bytes: Bytes that were asked for twice by them. Whoever loses is cut off, so at most
+            as many came for nothing.
         cached_bytes: Bytes that came from a cache on disk instead; of a shard that is there as a
             whole, and mapped, those that were looked at.
         cache_hits: Ranges that came from the cache.
         cache_misses: Ranges that the cache was asked for and had not.
+        shared_fetches: Of these, those that somebody else was fetching into the cache just then: no
+            request, and their bytes are among `cached_bytes`.
         memory_hits: Blocks that were still in memory, decoded, see `in_memory_max_bytes`.
         stall_s: Seconds that consumers have waited for a block.
         skipped_blocks: Blocks that readings went on without.
@@ -32,9 +38,13 @@ class ReadStats:
 
     requests: int = 0
     fetched_bytes: int = 0
+    hedges: int = 0
+    hedges_won: int = 0
+    hedged_bytes: int = 0
     cached_bytes: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
+    shared_fetches: int = 0
     memory_hits: int = 0
     stall_s: float = 0.0
     skipped_blocks: int = 0

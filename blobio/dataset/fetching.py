@@ -11,6 +11,7 @@ from blobio.core.flow import each
 from blobio.dataset.cachedreads import CachedReads
 from blobio.dataset.counting import ReadStats, Tally
 from blobio.dataset.engine import on_thread
+from blobio.dataset.flights import Flights
 from blobio.dataset.formats.base import Memory, Plan
 from blobio.dataset.hedging import Tails
 from blobio.dataset.local import expect, map_file
@@ -56,6 +57,8 @@ def _joined(spans: Iterable[tuple[int, int]], hole: int) -> list[tuple[int, int]
 class Fetcher:
     """Fetches bytes of shards, through a cache if there is one, and counts what that costs.
 
+    What a cache misses is fetched once by all who use it: see `flights`.
+
     Args:
         cached: What reads through a cache, None for none.
 
@@ -69,6 +72,15 @@ class Fetcher:
         self.cached = cached
         self.tally: Tally = Tally()
         self.tails: Tails = Tails()
+        self._flights = None if cached is None else Flights(cached)
+
+    @property
+    def stats(self) -> ReadStats:
+        """What was fetched and cached so far, and how much of it was asked for twice."""
+        counts = self.tails.counts
+        return self.tally.stats() + ReadStats(
+            hedges=counts.sent, hedges_won=counts.won, hedged_bytes=counts.sent_bytes
+        )
 
     async def fetch(self, core: AsyncContext, shard: Shard, plan: Plan) -> Memory:
         """Fetch what a plan names: 1 GET for each of its `parts` that is not cached.
@@ -101,12 +113,16 @@ class Fetcher:
         place, share = (url.scheme, url.authority), core.stores.config.dataset.hedge_share
         reader = core.stores.reader(shard.url, size=shard.size, version=shard.version)
 
-        async def one(part: tuple[int, int]) -> None:
+        async def get(part: tuple[int, int]) -> None:
             with memory.view(*part) as view:
                 await self.tails.readinto(reader, part[0], view, place=place, share=share)
             self.tally.add(ReadStats(requests=1, fetched_bytes=part[1] - part[0]))
-            if cached is not None:
-                await on_thread(partial(cached.store, shard, part, memory))
+
+        async def one(part: tuple[int, int]) -> None:
+            if self._flights is None:
+                await get(part)
+            elif await self._flights.fetch(shard, part, memory, partial(get, part)):
+                self.tally.add(ReadStats(shared_fetches=1, cached_bytes=part[1] - part[0]))
 
         await each(one, wanted, window=max(1, min(_AT_ONCE, len(wanted))))
         return memory

@@ -42,11 +42,14 @@ class Hedges:
         reads: Ranges that were read.
         sent: Of these, how many were asked for a second time.
         won: And of these, how many the second request answered first.
+        sent_bytes: Bytes that second requests asked for. Whoever loses is cut off, so at most as
+            many came for nothing.
     """
 
     reads: int
     sent: int
     won: int
+    sent_bytes: int = 0
 
 
 @final
@@ -72,12 +75,12 @@ class Tails:
         self._sleep = sleep
         self._seen: OrderedDict[tuple[object, int], _Times] = OrderedDict()
         self._credit = 0.0
-        self._reads = self._sent = self._won = 0
+        self._reads = self._sent = self._won = self._sent_bytes = 0
 
     @property
     def counts(self) -> Hedges:
         """What was done so far."""
-        return Hedges(self._reads, self._sent, self._won)
+        return Hedges(self._reads, self._sent, self._won, self._sent_bytes)
 
     async def readinto(
         self, reader: _Reader, start: int, view: memoryview, *, place: object, share: float
@@ -116,6 +119,7 @@ class Tails:
                 return
             self._credit -= 1
             self._sent += 1
+            self._sent_bytes += len(view)
             spare = bytearray(len(view))
             second = asyncio.create_task(reader.readinto(start, memoryview(spare)))
             if await _winner(first, second) is second:

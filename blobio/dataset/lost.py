@@ -22,6 +22,7 @@ __all__ = [
     "Lossy",
     "Lost",
     "dump_lost",
+    "join_lost",
     "parse_lost",
     "stand_ins",
 ]
@@ -110,8 +111,28 @@ def dump_lost(sources: Sequence[Runs]) -> str:
 
     At most `MOST_RUNS` runs of each source. What that leaves out is tried again on a resume.
     """
+    return _dump(enumerate(sources))
+
+
+def join_lost(states: Iterable[str]) -> str:
+    """Return the words of all blocks that are lost to one or another.
+
+    Args:
+        states: What `dump_lost` wrote, each time of the same sources.
+
+    Raises:
+        StateMismatch: It did not.
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for words in states:
+        for number, runs in _parse(words):
+            found.setdefault(number, []).extend(runs)
+    return _dump((number, join_runs(runs)) for number, runs in sorted(found.items()))
+
+
+def _dump(sources: Iterable[tuple[int, Runs]]) -> str:
     words = []
-    for number, runs in enumerate(sources):
+    for number, runs in sources:
         kept = runs
         if len(runs) > MOST_RUNS:
             longest = sorted(runs, key=lambda run: run[0] - run[1])
@@ -133,18 +154,24 @@ def parse_lost(words: str, block_counts: Sequence[int]) -> list[Runs]:
         StateMismatch: It did not, or there are no such blocks.
     """
     found: list[Runs] = [()] * len(block_counts)
+    for number, runs in _parse(words):
+        blocks = block_counts[number] if number < len(block_counts) else 0
+        if runs[-1][1] > blocks:
+            words = _dump([(number, runs)])[:80]
+            message = f"the state has lost blocks {words!r} of a source of {blocks} blocks"
+            raise StateMismatch(message)
+        found[number] = runs
+    return found
+
+
+def _parse(words: str) -> Iterator[tuple[int, Runs]]:
     for part in filter(None, words.split(";")):
-        if not _WORDS.fullmatch(part):
+        number, _, text = part.partition(":")
+        runs = [_run(one) for one in text.split(",")] if _WORDS.fullmatch(part) else []
+        if not runs or any(start >= stop for start, stop in runs):
             message = f"a state tells of lost blocks as 0:3,17-19;2:5, not {part[:80]!r}"
             raise StateMismatch(message)
-        number, _, text = part.partition(":")
-        runs = join_runs(_run(one) for one in text.split(","))
-        blocks = block_counts[int(number)] if int(number) < len(block_counts) else 0
-        if runs[-1][1] > blocks or runs[0][0] >= runs[0][1]:
-            message = f"the state has lost blocks {part[:80]!r} of a source of {blocks} blocks"
-            raise StateMismatch(message)
-        found[int(number)] = runs
-    return found
+        yield int(number), join_runs(runs)
 
 
 def _run(text: str) -> tuple[int, int]:

@@ -79,6 +79,10 @@ def set_memory_bytes(limit: int) -> None:
     One block of rows for each iteration is always let through, however large. The default is
     256 MiB; a forked child has its parent's setting and starts at nothing.
 
+    What the consumer has is not counted: a batch, and of a shuffle its window, twice while its
+    blocks become one. However much is read, the memory of the process rises by little more than all
+    of that; the tests allow three times as much, for what allocators keep.
+
     Raises:
         ValueError: `limit` is less than 1.
     """

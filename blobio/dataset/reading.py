@@ -276,7 +276,7 @@ class ShardSource:
     @property
     def stats(self) -> ReadStats:
         """What readings of this process have cost so far."""
-        return self._fetcher.tally.stats()
+        return self._fetcher.stats
 
     @property
     def hedges(self) -> Hedges:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from blobio import Config
-from blobio.dataset import DatasetConfig, open_source
+from blobio.dataset import Dataset, DatasetConfig, ReadStats, open_source
 from blobio.dataset.hedging import Hedges, Tails
 from blobio.dataset.source import RowRange
 from blobio.errors import InvalidConfig, TransportFailed
@@ -86,7 +87,7 @@ async def test_second_request_wins_and_the_first_is_cancelled() -> None:
 
     assert data == b"good"
     assert script.ended == ["CancelledError", "done"]
-    assert script.tails.counts == Hedges(reads=WARM + 1, sent=1, won=1)
+    assert script.tails.counts == Hedges(reads=WARM + 1, sent=1, won=1, sent_bytes=4)
     assert script.waits == pytest.approx([0.2])  # 95 % took less, and twice the median is as long
 
 
@@ -106,7 +107,7 @@ async def test_first_request_wins_and_the_second_is_cancelled() -> None:
 
     assert await script.read(first, second) == b"good"
     assert script.ended == ["done", "CancelledError"]
-    assert script.tails.counts == Hedges(reads=WARM + 1, sent=1, won=0)
+    assert script.tails.counts == Hedges(reads=WARM + 1, sent=1, won=0, sent_bytes=4)
 
 
 async def test_a_read_in_time_is_sent_once() -> None:
@@ -209,6 +210,7 @@ def test_stalled_reply_of_a_server_is_overtaken() -> None:
 
     with ScriptedServer(handler) as server:
         source = open_source(f"{server.url}/a.parquet", config=Config())
+        ds = Dataset(source)
         source._fetcher.tails = Tails(clock=lambda: 0.0, sleep=sleep)
         for _ in range(WARM):
             list(source.read([RowRange(7, 0, 10)]))
@@ -219,7 +221,11 @@ def test_stalled_reply_of_a_server_is_overtaken() -> None:
         (batch,) = source.read([RowRange(7, 0, 10)])
 
     assert batch["number"].to_pylist() == list(range(70, 80))
-    assert source.hedges == Hedges(reads=WARM + 1, sent=1, won=1)
+    size = ds.stats().fetched_bytes // ds.stats().requests
+    assert source.hedges == Hedges(reads=WARM + 1, sent=1, won=1, sent_bytes=size)
+    told = pickle.loads(pickle.dumps(ds.stats())) + ReadStats(hedges=2)  # noqa: S301 - our own
+    assert (told.hedges, told.hedges_won, told.hedged_bytes) == (3, 1, size)
+    assert pickle.loads(pickle.dumps(ds)).stats() == ReadStats()  # noqa: S301 - our own
     first, second = server.requests[before:]
     assert first.headers["range"] == second.headers["range"]
 
