@@ -123,7 +123,7 @@ class ArrowDecoder:
 
     def is_ready(self, memory: Memory) -> bool:
         """Tell whether a block of a mapped shard needs neither decompression nor a copy."""
-        if not self._shard.blocks or self._dictionaries or self._plain_schema(memory) is None:
+        if not self._shard.blocks or self.plain_schema(memory) is None:
             return False
         first = self._shard.blocks[0]
         head = memoryview(memory.slice(first.start, first.stop)).cast("B")
@@ -147,8 +147,10 @@ class ArrowDecoder:
         before += [span for span in self._dictionaries if is_file or span[1] <= place.start]
         return [*before, batch]
 
-    def _plain_schema(self, memory: Memory) -> pa.Schema | None:
-        """Return the schema if no dictionaries stand between it and the batches, else None."""
+    def plain_schema(self, memory: Memory) -> pa.Schema | None:
+        """Return the schema if a batch can be taken by itself: if there are no dictionaries."""
+        if self._dictionaries:
+            return None
         if self._schema is None:
             begin = memory.slice(self._start, self._first)
             prefix, length = prefix_bytes(memoryview(begin).cast("B")[:8].tobytes())
@@ -158,7 +160,11 @@ class ArrowDecoder:
 
     def decode(self, block: int, columns: Sequence[str], memory: Memory) -> pa.Table:
         """Take a batch for what it is, without a copy where there are no dictionaries."""
-        schema = None if self._dictionaries else self._plain_schema(memory)
+        return pa.Table.from_batches([self.batch(block, memory)]).select(list(columns))
+
+    def batch(self, block: int, memory: Memory) -> pa.RecordBatch:
+        """Return a batch with all of its columns; see `decode`."""
+        schema = self.plain_schema(memory)
         if schema is not None:
             place = self._shard.blocks[block]
             batch = ipc.read_record_batch(memory.slice(place.start, place.stop), schema)
@@ -167,7 +173,7 @@ class ArrowDecoder:
             options = ipc.IpcReadOptions(use_threads=False)
             batch = ipc.open_stream(pa.BufferReader(stream), options=options).read_next_batch()
         batch.validate()  # that lengths and offsets fit; looking at each value would be reading it
-        return pa.Table.from_batches([batch]).select(list(columns))
+        return batch
 
 
 def _joined(pieces: Sequence[pa.Buffer]) -> pa.Buffer:
