@@ -30,7 +30,7 @@ class AtOnce(Protocol):
 class AtOnceReader:
     """Reads spans of blocks that are ready; where one is not, all of a call by another reader.
 
-    One row of a local Arrow file takes 18 us instead of 145: task B12 of benchmarks.datasets.
+    One row of a local Arrow file takes 19 us instead of 145: task B12 of benchmarks.datasets.
 
     Args:
         source: Has the blocks.

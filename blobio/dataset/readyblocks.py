@@ -60,14 +60,14 @@ class ReadyBlocks:
         shard = self._known.get(index, self._open)
         if shard is None or not shard.is_current:
             return None
-        place = shard.blocks[block]
         try:
             batch = shard.batch(block)
         except _DAMAGE:
             return None
-        if batch.num_rows != place.num_rows:
+        if batch.num_rows != self._selection.blocks.rows[number]:
             return None
         if shard.path is None:
+            place = shard.blocks[block]
             size = place.stop - place.start
             self._tally.add(ReadStats(cache_hits=1, cached_bytes=size))
         return batch

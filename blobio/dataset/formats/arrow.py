@@ -15,7 +15,12 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from blobio.dataset.formats.base import Memory, Plan
-from blobio.dataset.formats.flatbuffer import Piece, footer_pieces, message_of
+from blobio.dataset.formats.flatbuffer import (
+    Pieces,
+    footer_batches,
+    footer_dictionaries,
+    message_of,
+)
 from blobio.dataset.manifest import Shard
 
 __all__ = [
@@ -80,16 +85,14 @@ def message_schema(data: bytes) -> pa.Schema:
     return schema
 
 
-def batch_pieces(footer: bytes, size: int) -> list[Piece]:
+def batch_pieces(footer: bytes, size: int) -> Pieces:
     """Return where the record batches of a file of `size` bytes are.
 
     Raises:
         ValueError: The footer is damaged, or speaks of bytes that the file has not.
     """
-    dictionaries, pieces = footer_pieces(footer)
-    if any(
-        not 0 < one.start < one.header_stop <= one.stop <= size for one in dictionaries + pieces
-    ):
+    pieces = footer_batches(footer)
+    if not (pieces.within(size) and footer_dictionaries(footer).within(size)):
         message = f"batches lie beyond its end, at byte {size}"
         raise ValueError(message)
     return pieces
@@ -111,8 +114,8 @@ class ArrowDecoder:
         self._dictionaries: list[tuple[int, int]] = []
         if shard.format == "arrow":
             self._schema = file_schema(shard.footer)
-            pieces, _ = footer_pieces(shard.footer)
-            self._dictionaries = sorted((piece.start, piece.stop) for piece in pieces)
+            pieces = footer_dictionaries(shard.footer)
+            self._dictionaries = sorted(zip(pieces.starts, pieces.stops, strict=True))
             self._first = min([self._first, *(start for start, _ in self._dictionaries)])
             self._start = _START_BYTES
         else:
