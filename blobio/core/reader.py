@@ -374,13 +374,20 @@ def coalesce(
         ValueError: A range is negative or ends before it starts.
     """
     groups: list[tuple[Span, tuple[int, ...]]] = []
-    for index in sorted(range(len(ranges)), key=lambda i: ranges[i]):
-        span = Span(*ranges[index])
-        if groups:
-            last, members = groups[-1]
-            union = Span(last.start, max(last.stop, span.stop))
-            if span.start < last.stop or (span.start - last.stop <= gap and len(union) <= limit):
-                groups[-1] = (union, (*members, index))
-                continue
-        groups.append((span, (index,)))
+    members: list[int] = []
+    first = last = 0  # of the group of these members
+    for index in sorted(range(len(ranges)), key=ranges.__getitem__):
+        start, stop = ranges[index]
+        if not 0 <= start <= stop:
+            Span(start, stop)  # which refuses it; made for each, spans would take most of the time
+        union = max(last, stop)
+        if members and (start < last or (start - last <= gap and union - first <= limit)):
+            members.append(index)
+            last = union
+            continue
+        if members:
+            groups.append((Span(first, last), tuple(members)))
+        members, first, last = [index], start, stop
+    if members:
+        groups.append((Span(first, last), tuple(members)))
     return groups

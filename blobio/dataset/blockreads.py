@@ -20,6 +20,7 @@ from blobio.dataset.lost import Lost, stand_ins
 from blobio.dataset.memory import Mapped
 from blobio.dataset.opened import OpenShards
 from blobio.dataset.paging import PageReads, Try
+from blobio.dataset.readyblocks import ReadyBlocks
 from blobio.dataset.remembering import Remembered
 from blobio.dataset.rows import Rows
 from blobio.dataset.selection import Selection
@@ -45,6 +46,9 @@ class BlockReads:
         binding: The connections to use.
         fetcher: Fetches bytes, and counts them.
         remembered: Keeps decoded blocks.
+
+    Attributes:
+        ready: The blocks that need no waiting.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class BlockReads:
         self._fetcher = fetcher
         self._remembered = remembered
         self._shards = OpenShards(selection.manifest, binding, fetcher.cached)
+        self.ready = ReadyBlocks(selection, self._shards, lost, fetcher.tally)
         self._pages = PageReads(selection.read, selection.filter, fetcher)
         self._expansion: float | None = None
 

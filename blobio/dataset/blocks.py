@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import final
 
 from blobio.dataset.manifest import Shard
@@ -28,12 +29,13 @@ class Blocks:
         self._numbers = array("I")
         self.rows: array[int] = array("q")
         for index, shard in enumerate(shards):
-            for number in range(len(shard.blocks)) if kept is None else kept(index):
-                rows = shard.blocks[number].num_rows
-                if rows:
-                    self._shards.append(index)
-                    self._numbers.append(number)
-                    self.rows.append(rows)
+            rows = shard.block_rows
+            numbers: Sequence[int] = range(len(rows)) if kept is None else [*kept(index)]
+            if 0 in rows:
+                numbers = [number for number in numbers if rows[number]]
+            self._shards.extend(repeat(index, len(numbers)))
+            self._numbers.extend(numbers)
+            self.rows.extend(rows if len(numbers) == len(rows) else [rows[at] for at in numbers])
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -68,8 +68,8 @@ class Skipped:
 
 
 def _place(shard: Shard, block: int) -> str:
-    first = sum(one.num_rows for one in shard.blocks[:block])
-    return f"rows {first} to {first + shard.blocks[block].num_rows} of {redact(shard.url)}"
+    first = sum(shard.block_rows[:block])
+    return f"rows {first} to {first + shard.block_rows[block]} of {redact(shard.url)}"
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def told(shard: Shard, block: int) -> Iterator[None]:
         raise
     except _DAMAGE as error:
         bad = BadShard(f"read of {_place(shard, block)}: {error}", url=shard.url, operation="read")
-        bad.row = sum(one.num_rows for one in shard.blocks[:block])
+        bad.row = sum(shard.block_rows[:block])
         raise bad from error
 
 

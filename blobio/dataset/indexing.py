@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Final
 
 import pyarrow as pa
@@ -16,9 +17,9 @@ from blobio.core.tail import Tail, read_tail
 from blobio.dataset.engine import on_thread
 from blobio.dataset.errors import BadShard
 from blobio.dataset.formats import arrow, parquet
-from blobio.dataset.formats.flatbuffer import Piece, message_of
+from blobio.dataset.formats.rowcounts import count_rows
 from blobio.dataset.local import map_file
-from blobio.dataset.manifest import Block, Format, Shard
+from blobio.dataset.manifest import BlockTable, Format, Shard
 from blobio.dataset.scanning import Found, Indexed, scan_stream, scan_text
 from blobio.errors import IsDirectory, NotFound, RangeNotSatisfiable, VersionMismatch
 
@@ -121,18 +122,18 @@ async def _index_arrow(core: AsyncContext, file: Found, tail: Tail) -> Indexed:
         pieces = arrow.batch_pieces(footer, tail.size)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _bad_arrow(file, error) from error
-    spans = [(piece.start, piece.header_stop) for piece in pieces]
     driver, url = core.stores.blob(file.url, "open")
-    headers: Sequence[bytes | memoryview]
+    headers: Iterable[tuple[bytes | memoryview, int, int]]
     if driver.capabilities.local_paths:
         mapped = await on_thread(partial(map_file, url.key, tail.version, tail.size))
         whole = memoryview(mapped.slice(0, tail.size)).cast("B")
-        headers = [whole[start:stop] for start, stop in spans]
+        headers = zip(repeat(whole), pieces.starts, pieces.header_stops)
     else:
         reader = core.stores.reader(file.url, size=tail.size, version=tail.version)
-        headers = await reader.read_ranges(spans)
+        spans = list(zip(pieces.starts, pieces.header_stops, strict=True))
+        headers = ((header, 0, len(header)) for header in await reader.read_ranges(spans))
     try:
-        blocks = await on_thread(partial(_blocks, pieces, headers))
+        rows = await on_thread(partial(count_rows, headers))
     except ValueError as error:
         raise _bad_arrow(file, error) from error
     shard = Shard(
@@ -140,7 +141,7 @@ async def _index_arrow(core: AsyncContext, file: Found, tail: Tail) -> Indexed:
         size=tail.size,
         version=tail.version,
         format="arrow",
-        blocks=blocks,
+        blocks=BlockTable(rows, pieces.starts, pieces.stops),
         footer=footer,
     )
     return Indexed(shard, schema)
@@ -149,13 +150,6 @@ async def _index_arrow(core: AsyncContext, file: Found, tail: Tail) -> Indexed:
 def _bad_arrow(file: Found, what: object) -> BadShard:
     message = f"open of {file.url}: the Arrow file is damaged ({what})"
     return BadShard(message, url=file.url, operation="open")
-
-
-def _blocks(pieces: Sequence[Piece], headers: Sequence[bytes | memoryview]) -> tuple[Block, ...]:
-    return tuple(
-        Block(message_of(arrow.message_span(header)).rows, piece.start, piece.stop)
-        for piece, header in zip(pieces, headers, strict=True)
-    )
 
 
 async def _tail(core: AsyncContext, file: Found) -> Tail:

@@ -6,16 +6,17 @@ and the plan of an epoch follows from it without a request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Literal, TypeAlias, final, overload
 
 from blobio.values import Version
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Block", "Format", "Manifest", "Shard", "Split"]
+__all__ = ["Block", "BlockTable", "Format", "Manifest", "Shard", "Split"]
 
 Format: TypeAlias = Literal["parquet", "arrow", "arrow_stream", "csv", "ndjson"]
 """How the rows of a shard are stored; `arrow` is the IPC file, `arrow_stream` the IPC stream."""
@@ -38,6 +39,69 @@ class Block:
 
 
 @final
+class BlockTable(Sequence[Block]):
+    """Blocks as columns of numbers, for shards that have tens of thousands: 24 bytes each.
+
+    It equals, and hashes as, a tuple of the same blocks. Immutable and picklable.
+
+    Args:
+        num_rows: Of each block.
+        starts: Of each block.
+        stops: Of each block.
+
+    Raises:
+        ValueError: There are not as many of each.
+    """
+
+    __slots__ = ("_starts", "_stops", "num_rows")
+
+    def __init__(
+        self, num_rows: Iterable[int], starts: Iterable[int], stops: Iterable[int]
+    ) -> None:
+        self.num_rows: Sequence[int] = array("q", num_rows)
+        self._starts = array("q", starts)
+        self._stops = array("q", stops)
+        if not len(self.num_rows) == len(self._starts) == len(self._stops):
+            message = (
+                f"{len(self.num_rows)} rows, {len(self._starts)} starts and "
+                f"{len(self._stops)} stops of blocks"
+            )
+            raise ValueError(message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return BlockTable, (self.num_rows, self._starts, self._stops)
+
+    def __len__(self) -> int:
+        return len(self.num_rows)
+
+    @overload
+    def __getitem__(self, number: int) -> Block: ...
+    @overload
+    def __getitem__(self, number: slice) -> BlockTable: ...
+    def __getitem__(self, number: int | slice) -> Block | BlockTable:
+        """Return a block, or some of them."""
+        rows, starts, stops = self.num_rows, self._starts, self._stops
+        if isinstance(number, slice):
+            return BlockTable(rows[number], starts[number], stops[number])
+        return Block(rows[number], starts[number], stops[number])
+
+    def __iter__(self) -> Iterator[Block]:
+        return map(Block, self.num_rows, self._starts, self._stops)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, BlockTable):
+            mine = (self.num_rows, self._starts, self._stops)
+            return mine == (other.num_rows, other._starts, other._stops)
+        return tuple(self) == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"BlockTable({len(self)} blocks, {sum(self.num_rows)} rows)"
+
+
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
     """One file of a dataset, pinned.
@@ -48,7 +112,7 @@ class Shard:
         version: The version that was indexed, None where the store has none.
         format: How rows are stored.
         compression: By which the whole file is compressed (`gzip`, `zstd`, ...), None if it is not.
-        blocks: Its row groups, record batches or windows of lines, in order.
+        blocks: Its row groups, record batches or windows of lines, in order: a tuple, or a table.
         footer: The metadata at its end as it is stored (Parquet's thrift, Arrow's flatbuffer),
             empty where the format has none.
     """
@@ -58,13 +122,20 @@ class Shard:
     version: Version | None
     format: Format
     compression: str | None = None
-    blocks: tuple[Block, ...] = ()
+    blocks: Sequence[Block] = ()
     footer: bytes = field(default=b"", repr=False)
 
     @property
     def num_rows(self) -> int:
         """Rows of all blocks."""
-        return sum(block.num_rows for block in self.blocks)
+        return sum(self.block_rows)
+
+    @property
+    def block_rows(self) -> Sequence[int]:
+        """Rows of each block."""
+        if isinstance(self.blocks, BlockTable):
+            return self.blocks.num_rows
+        return [block.num_rows for block in self.blocks]
 
 
 @final

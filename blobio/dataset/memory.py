@@ -183,12 +183,18 @@ class Packed:
 
 @final
 class Mapped:
-    """A local file, mapped: bytes come from the page cache without a copy."""
+    """A local file, mapped: bytes come from the page cache without a copy.
+
+    Attributes:
+        path: Where it is.
+        keep: What has to live as long, such as the lock of a copy in a cache.
+    """
 
     def __init__(self, path: str) -> None:
         with pa.memory_map(path) as file:
             self._buffer: pa.Buffer = file.read_buffer()
-        self.keep: object = None  # what has to live as long, such as the lock of a copy
+        self.path = path
+        self.keep: object = None
 
     @property
     def size(self) -> int:

@@ -17,7 +17,7 @@ from blobio.dataset.manifest import Manifest
 from blobio.dataset.memory import Mapped
 from blobio.url import BlobUrl
 
-__all__ = ["OpenShards"]
+__all__ = ["Latest", "OpenShards"]
 
 V = TypeVar("V")
 
@@ -35,8 +35,8 @@ class OpenShards:
         self._manifest = manifest
         self._cached = cached
         self._binding = binding
-        self._decoders: _Latest[Decoder] = _Latest(_DECODERS)
-        self._mappings: _Latest[Mapped | None] = _Latest(_MAPPINGS)
+        self._decoders: Latest[Decoder] = Latest(_DECODERS)
+        self._mappings: Latest[Mapped | None] = Latest(_MAPPINGS)
 
     def decoder(self, index: int) -> Decoder:
         """Return what decodes a shard.
@@ -76,7 +76,7 @@ class OpenShards:
 
 
 @final
-class _Latest(Generic[V]):
+class Latest(Generic[V]):
     """Values by number, made when they are not among the `most` that were used last.
 
     How is told on each call: a reference back to the owner would be a cycle, which holds its
@@ -89,6 +89,7 @@ class _Latest(Generic[V]):
         self._lock = threading.Lock()
 
     def get(self, number: int, make: Callable[[int], V]) -> V:
+        """Return a value, made if it is not known."""
         with self._lock:
             if number in self._known:
                 self._known.move_to_end(number)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, final, runtime_ch
 
 import pyarrow as pa
 
+from blobio.dataset.atonce import AtOnce, AtOnceReader
 from blobio.dataset.plan import NaturalOrder
 from blobio.dataset.source import RowRange, Source
 from blobio.dataset.stored import SlicedRows, StoredRows
@@ -46,7 +47,10 @@ def picking_reader(rows: Rows, keep: int) -> Reader:
     if isinstance(rows, SlicedRows | ChangedRows):
         return rows.over(picking_reader(rows.rows, keep))
     if isinstance(rows, StoredRows) and isinstance(rows.source, Picking):
-        return _PickingReader(rows, rows.source, keep)
+        picking = _PickingReader(rows, rows.source, keep)
+        if isinstance(rows.source, AtOnce):
+            return AtOnceReader(rows.source, picking.starts, keep, picking)
+        return picking
     return rows.reader(keep)
 
 
@@ -64,7 +68,7 @@ class _PickingReader:
         self._picking = picking
         self._blocks = rows.reader(keep)
         self._keep = keep
-        self._starts = NaturalOrder(rows.block_rows).starts
+        self.starts = NaturalOrder(rows.block_rows).starts
         self._whole: OrderedDict[int, None] = OrderedDict()  # those that `_blocks` keeps
         self._spent: OrderedDict[int, float] = OrderedDict()
 
@@ -93,7 +97,7 @@ class _PickingReader:
                     stream.close()
 
     def _pieces(self, span: Span) -> Iterator[_Piece]:
-        starts, position = self._starts, span.start
+        starts, position = self.starts, span.start
         block = bisect_right(starts, position) - 1
         while position < span.stop:
             stop = min(span.stop, starts[block + 1])

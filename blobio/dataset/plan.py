@@ -55,7 +55,7 @@ class NaturalOrder:
     """Rows as they are stored: block after block, row after row."""
 
     def __init__(self, block_rows: Sequence[int]) -> None:
-        self.starts: array[int] = _starts(block_rows, range(len(block_rows)))
+        self.starts: array[int] = array("q", itertools.accumulate(block_rows, initial=0))
 
     @property
     def num_rows(self) -> int:

@@ -268,6 +268,13 @@ class ShardSource:
         """Tell which part of a block is fetched for some rows of it, about; None for all of it."""
         return self._reads.picks(ranges)
 
+    def ready(self, block: int) -> pa.RecordBatch | None:
+        """Return all rows of a block of a mapped Arrow shard; None if it has to be read.
+
+        Of a cache, it is counted; a file is checked to be the one that was indexed.
+        """
+        return self._reads.ready.get(block)
+
     @property
     def skipped(self) -> Sequence[Skipped]:
         """The blocks that readings of this process went on without, the last 10,000 of them."""

@@ -69,7 +69,7 @@ class Selection:
         digest = hashlib.sha256()
         for shard in self.manifest.shards:
             facts = (shard.url, shard.size, shard.version, shard.format, shard.compression)
-            digest.update(repr((facts, [block.num_rows for block in shard.blocks])).encode())
+            digest.update(repr((facts, list(shard.block_rows))).encode())
         digest.update(repr(tuple(self.schema.names)).encode())
         digest.update(self.schema.remove_metadata().serialize())
         if self.filter is not None:

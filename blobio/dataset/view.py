@@ -81,7 +81,10 @@ class RowView:
             IndexError: There is no such row.
         """
         if not isinstance(index, slice):
-            return self.__getitems__([index])[0]
+            position = self._position(index)
+            row: dict[str, object]
+            (row,) = self._read([Span(position, position + 1, self._epoch)]).to_pylist()
+            return row
         start, stop, step = index.indices(self._num_rows)
         if step != 1:
             return self.take(range(start, stop, step))

@@ -15,7 +15,12 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from blobio.dataset.formats.base import Memory, Plan
-from blobio.dataset.formats.flatbuffer import Piece, footer_pieces, message_of
+from blobio.dataset.formats.flatbuffer import (
+    Pieces,
+    footer_batches,
+    footer_dictionaries,
+    message_of,
+)
 from blobio.dataset.manifest import Shard
 
 __all__ = [
@@ -80,16 +85,14 @@ def message_schema(data: bytes) -> pa.Schema:
     return schema
 
 
-def batch_pieces(footer: bytes, size: int) -> list[Piece]:
+def batch_pieces(footer: bytes, size: int) -> Pieces:
     """Return where the record batches of a file of `size` bytes are.
 
     Raises:
         ValueError: The footer is damaged, or speaks of bytes that the file has not.
     """
-    dictionaries, pieces = footer_pieces(footer)
-    if any(
-        not 0 < one.start < one.header_stop <= one.stop <= size for one in dictionaries + pieces
-    ):
+    pieces = footer_batches(footer)
+    if not (pieces.within(size) and footer_dictionaries(footer).within(size)):
         message = f"batches lie beyond its end, at byte {size}"
         raise ValueError(message)
     return pieces
@@ -111,8 +114,8 @@ class ArrowDecoder:
         self._dictionaries: list[tuple[int, int]] = []
         if shard.format == "arrow":
             self._schema = file_schema(shard.footer)
-            pieces, _ = footer_pieces(shard.footer)
-            self._dictionaries = sorted((piece.start, piece.stop) for piece in pieces)
+            pieces = footer_dictionaries(shard.footer)
+            self._dictionaries = sorted(zip(pieces.starts, pieces.stops, strict=True))
             self._first = min([self._first, *(start for start, _ in self._dictionaries)])
             self._start = _START_BYTES
         else:
@@ -123,7 +126,7 @@ class ArrowDecoder:
 
     def is_ready(self, memory: Memory) -> bool:
         """Tell whether a block of a mapped shard needs neither decompression nor a copy."""
-        if not self._shard.blocks or self._dictionaries or self._plain_schema(memory) is None:
+        if not self._shard.blocks or self.plain_schema(memory) is None:
             return False
         first = self._shard.blocks[0]
         head = memoryview(memory.slice(first.start, first.stop)).cast("B")
@@ -147,8 +150,10 @@ class ArrowDecoder:
         before += [span for span in self._dictionaries if is_file or span[1] <= place.start]
         return [*before, batch]
 
-    def _plain_schema(self, memory: Memory) -> pa.Schema | None:
-        """Return the schema if no dictionaries stand between it and the batches, else None."""
+    def plain_schema(self, memory: Memory) -> pa.Schema | None:
+        """Return the schema if a batch can be taken by itself: if there are no dictionaries."""
+        if self._dictionaries:
+            return None
         if self._schema is None:
             begin = memory.slice(self._start, self._first)
             prefix, length = prefix_bytes(memoryview(begin).cast("B")[:8].tobytes())
@@ -158,7 +163,11 @@ class ArrowDecoder:
 
     def decode(self, block: int, columns: Sequence[str], memory: Memory) -> pa.Table:
         """Take a batch for what it is, without a copy where there are no dictionaries."""
-        schema = None if self._dictionaries else self._plain_schema(memory)
+        return pa.Table.from_batches([self.batch(block, memory)]).select(list(columns))
+
+    def batch(self, block: int, memory: Memory) -> pa.RecordBatch:
+        """Return a batch with all of its columns; see `decode`."""
+        schema = self.plain_schema(memory)
         if schema is not None:
             place = self._shard.blocks[block]
             batch = ipc.read_record_batch(memory.slice(place.start, place.stop), schema)
@@ -167,7 +176,7 @@ class ArrowDecoder:
             options = ipc.IpcReadOptions(use_threads=False)
             batch = ipc.open_stream(pa.BufferReader(stream), options=options).read_next_batch()
         batch.validate()  # that lengths and offsets fit; looking at each value would be reading it
-        return pa.Table.from_batches([batch]).select(list(columns))
+        return batch
 
 
 def _joined(pieces: Sequence[pa.Buffer]) -> pa.Buffer:
