@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeVar, final, runtime_checkable
+from dataclasses import dataclass, fields
+from operator import add, attrgetter
+from typing import Final, Protocol, TypeVar, final, runtime_checkable
 
 __all__ = ["Counting", "ReadStats", "Tally"]
 
@@ -51,17 +52,13 @@ class ReadStats:
     skipped_blocks: int = 0
 
     def __add__(self, other: ReadStats) -> ReadStats:
-        # Not by a loop over `fields`: this happens once or more a block, and takes 2 us, not 14.
-        return ReadStats(
-            requests=self.requests + other.requests,
-            fetched_bytes=self.fetched_bytes + other.fetched_bytes,
-            cached_bytes=self.cached_bytes + other.cached_bytes,
-            cache_hits=self.cache_hits + other.cache_hits,
-            cache_misses=self.cache_misses + other.cache_misses,
-            memory_hits=self.memory_hits + other.memory_hits,
-            stall_s=self.stall_s + other.stall_s,
-            skipped_blocks=self.skipped_blocks + other.skipped_blocks,
-        )
+        # This happens once or more a block, and takes 14 us by `getattr`.
+        sums = map(add, _values(self), _values(other))
+        return ReadStats(**dict(zip(_NAMES, sums, strict=True)))
+
+
+_NAMES: Final = [field.name for field in fields(ReadStats)]
+_values: Final = attrgetter(*_NAMES)
 
 
 @runtime_checkable
