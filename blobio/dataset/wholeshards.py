@@ -30,9 +30,10 @@ def fetch_shards(manifest: Manifest, cache: Cache) -> None:
         NotCached: Offline, and one is not there.
         NotFound, VersionMismatch: One is gone, or was replaced since it was indexed.
     """
+    each = {(shard.url, shard.version): shard for shard in manifest.shards}.values()
     shards = [
         shard
-        for shard in dict.fromkeys(manifest.shards)
+        for shard in each
         if shard.version is not None and not BlobUrl.parse(shard.url).is_local
     ]
     size = sum(shard.size for shard in shards)

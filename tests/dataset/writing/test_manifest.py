@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +26,13 @@ from blobio.dataset import (
     save_manifest,
     verify,
 )
-from blobio.dataset.manifestjson import dump_manifest, parse_manifest
+from blobio.dataset.manifestfields import Fields
+from blobio.dataset.manifestjson import (
+    _checked_blocks,
+    _sound_blocks,
+    dump_manifest,
+    parse_manifest,
+)
 from blobio.url import BlobUrl
 from blobio.values import Version
 from tests.dataset.conftest import Place
@@ -175,6 +183,28 @@ def test_lie_is_named(change: Change, field: str, match: str) -> None:
 
     assert caught.value.field == field
     assert str(URL) in str(caught.value)
+
+
+NUMBERS = st.one_of(st.integers(-1, 12), st.sampled_from([True, 1.0, None, 1 << 63]))
+TRIPLES: st.SearchStrategy[Any] = st.one_of(
+    st.lists(NUMBERS, min_size=3, max_size=3), st.lists(NUMBERS), st.just("abc"), st.just({})
+)
+RUNS = st.lists(st.integers(0, 12), min_size=1, max_size=7).map(
+    lambda ends: [[i, *pair] for i, pair in enumerate(pairwise(sorted(ends)))]
+)
+
+
+@given(st.one_of(RUNS, st.lists(TRIPLES, max_size=3)), st.sampled_from([None, 0, 10, 12, 1 << 70]))
+def test_blocks_taken_together_are_sound_each(values: list[Any], limit: int | None) -> None:
+    entry = Fields({}, URL)
+    checked: object = None
+    with contextlib.suppress(ManifestError):
+        checked = _checked_blocks(entry, values, 10, limit)
+
+    together = _sound_blocks(values, limit)
+
+    most = max([0, *(n for value in values for n in value if type(n) is int)])
+    assert together == (checked if values and most < 1 << 63 else None)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000])
