@@ -32,7 +32,6 @@ from benchmarks.runner import environment, serve
 from benchmarks.scale import BUCKET, MIB, Scale
 from benchmarks.stores import STORES
 
-_SCALE: Final = Scale(big_bytes=MIB, small_count=1000)
 _SLOW_ROUNDS: Final = 3
 _SLOW_S: Final = 5.0
 
@@ -49,9 +48,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--store", action="append", choices=FILESYSTEMS, help="repeatable")
     parser.add_argument("--job", action="append", choices=JOBS, help="repeatable")
     parser.add_argument("--only", action="append", metavar="NAME", help="a file system; repeatable")
+    parser.add_argument("--keys", type=int, default=100_000, help="of find (default: 100,000)")
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--client", metavar="JSON", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _scale(keys: int) -> Scale:
+    return Scale(big_bytes=MIB, small_count=1000, key_count=keys)
 
 
 def _be_client(told: str) -> None:
@@ -65,16 +69,16 @@ def _be_client(told: str) -> None:
     for name in fields["jobs"]:
         print(flush=True)
         sys.stdin.readline()
-        reading = measure(partial(JOBS[name].run, make, _SCALE))
+        reading = measure(partial(JOBS[name].run, make, _scale(fields["keys"])))
         print(json.dumps(asdict(reading)), flush=True)
     os._exit(0)  # pyarrow may abort at exit after it has read through Python (apache/arrow#45214)
 
 
 def _measure(
-    files: str, jobs: Sequence[str], place: Place, counter: Counter
+    files: str, jobs: Sequence[str], place: Place, keys: int, counter: Counter
 ) -> Iterator[tuple[str, Reading, int]]:
     """Do jobs with one file system in one process; yield job, cost and requests."""
-    told = json.dumps({"files": files, "jobs": jobs, "place": asdict(place)})
+    told = json.dumps({"files": files, "jobs": jobs, "place": asdict(place), "keys": keys})
     with subprocess.Popen(  # noqa: S603 - this very program
         [sys.executable, "-m", "benchmarks.adapters", "--client", told],
         stdin=subprocess.PIPE,
@@ -102,7 +106,7 @@ def _rounds(wanted: argparse.Namespace, store: str) -> Found:
     found: Found = {}
     with contextlib.ExitStack() as stack:
         servers = stack.enter_context(
-            serve(store, _SCALE, use_nginx=False, keep=False, more=prepared())
+            serve(store, _scale(wanted.keys), use_nginx=False, keep=False, more=prepared())
         )
         counter = stack.enter_context(counted(servers.others["http"]))
         url = f"http://127.0.0.1:{counter.port}"
@@ -115,7 +119,7 @@ def _rounds(wanted: argparse.Namespace, store: str) -> Found:
                     for job in wanted.job or JOBS
                     if number < _SLOW_ROUNDS or found[job, files][0][0].wall_s <= _SLOW_S
                 ]
-                for job, reading, requests in _measure(files, jobs, place, counter):
+                for job, reading, requests in _measure(files, jobs, place, wanted.keys, counter):
                     print(
                         f"{number + 1}/{wanted.repeat} {store} {job} {files}: CPU "
                         f"{reading.cpu_s:.2f} s, {requests} requests",
@@ -126,12 +130,12 @@ def _rounds(wanted: argparse.Namespace, store: str) -> Found:
     return found
 
 
-def _row(job: str, files: str, found: list[tuple[Reading, int]]) -> str:
+def _row(title: str, files: str, found: list[tuple[Reading, int]]) -> str:
     cpu = sorted(reading.cpu_s for reading, _ in found)
     wall = sorted(reading.wall_s for reading, _ in found)
     requests = statistics.median(count for _, count in found)
     return (
-        f"| {JOBS[job].title} | {files} | {statistics.median(cpu):.2f} "
+        f"| {title} | {files} | {statistics.median(cpu):.2f} "
         f"({cpu[0]:.2f}-{cpu[-1]:.2f}) | {statistics.median(wall):.2f} | {requests:.0f} |"
     )
 
@@ -148,9 +152,10 @@ def main() -> None:
         print("| Job | File system | CPU s | Wall s | Requests |")
         print("| --- | --- | ---: | ---: | ---: |")
         for job in wanted.job or JOBS:
+            title = JOBS[job].title.format(keys=wanted.keys)
             for files in FILESYSTEMS[store]:
                 if (job, files) in found:
-                    print(_row(job, files, found[job, files]), flush=True)
+                    print(_row(title, files, found[job, files]), flush=True)
 
 
 if __name__ == "__main__":

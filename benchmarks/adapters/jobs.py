@@ -36,7 +36,7 @@ class Job:
     """One job.
 
     Attributes:
-        title: What is done, for people.
+        title: What is done, for people; `{keys}` is how many keys are listed.
         run: Does it, with a file system and the sizes; raises `Wrong`.
     """
 
@@ -112,5 +112,5 @@ JOBS: Final[Mapping[str, Job]] = {
     "parquet": Job("one of 8 columns of Parquet, 10 row groups", _parquet),
     "zarr": Job(f"{_PICKS} chunks of 32 KiB of a zarr array, in any order", _zarr),
     "cat": Job(f"`cat` of {_CATS:,} x 16 KiB", _cat),
-    "find": Job("`find` of 100,000 keys", _find),
+    "find": Job("`find` of {keys:,} keys", _find),
 }
