@@ -114,7 +114,7 @@ class CacheFiles:
     def __init__(self, directory: str) -> None:
         self.directory: str = directory
         os.makedirs(directory, 0o700, exist_ok=True)
-        self._lock = os.path.join(directory, "lock")
+        self.lock: str = os.path.join(directory, "lock")
 
     def hold(self, identity: Identity) -> Held | None:
         """Take an entry into use, None if there is none. Its copy has its size and its time."""
@@ -181,7 +181,7 @@ class CacheFiles:
         """
         wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
         directory = self._partial(meta.identity)
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.lexists(self.entry(meta.identity)):
                 return "there"
             if os.path.lexists(directory) and not _removed_dead(directory):
@@ -208,7 +208,7 @@ class CacheFiles:
 
     def drop(self, partial: Partial) -> None:
         """Give room back that was not used; nothing after `publish`."""
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.exists(partial.directory):
                 shutil.rmtree(partial.directory, ignore_errors=True)
                 ledger.add(-partial.reserved)
@@ -253,7 +253,7 @@ class CacheFiles:
         )
         data = dump_meta(meta)
         entry = self.entry(meta.identity)
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.lexists(entry):
                 return None
             # in place, as the lock is that of this file
@@ -267,7 +267,7 @@ class CacheFiles:
 
     def items(self) -> list[Item]:
         """Return all there is, after a sweep."""
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             return self._count(ledger)
 
     def _count(self, ledger: Ledger) -> list[Item]:
@@ -281,16 +281,6 @@ class CacheFiles:
             return load_meta(item.path)
         except (OSError, ValueError):
             return None
-
-    def is_sound(self, item: Item, meta: Meta | None) -> bool:
-        """Read an entry, and tell whether it is what was fetched; one that is gone by now is."""
-        if meta is None:
-            return not os.path.exists(item.path)
-        path = os.path.join(item.path, meta.identity.file_name)
-        try:
-            return os.path.getsize(path) == meta.size and digest_of(path) == meta.sha256
-        except FileNotFoundError:
-            return not os.path.exists(item.path)
 
     def keep(self, item: Item) -> None:
         """Note that an entry cannot be fetched again."""
@@ -312,7 +302,7 @@ class CacheFiles:
     def remove(self, entries: Sequence[str]) -> int:
         """Remove entries that nobody uses; return how many bytes are gone."""
         freed = 0
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             for entry in entries:
                 lock = try_lock(os.path.join(entry, META))
                 if lock is None and os.path.exists(os.path.join(entry, META)):
