@@ -38,6 +38,7 @@ __all__ = ["CacheFiles", "Held", "Item", "Partial", "Short"]
 
 _SLACK_BYTES: Final = 256  # of meta.json, whose digest and time are not known beforehand
 _READ_ONLY: Final = 0o400
+_FUTURE_NS: Final = 1_000_000_000  # another process may use a copy just now
 
 
 @final
@@ -121,6 +122,8 @@ class CacheFiles:
         entry = self.entry(identity)
         lock = try_lock(os.path.join(entry, META), shared=True)
         if lock is None:
+            if _lacks_meta(entry):
+                self.remove([entry])
             return None
         try:
             require_own(self.directory, entry, stat.S_ISDIR)
@@ -327,6 +330,7 @@ class CacheFiles:
 
     def _sweep(self) -> Iterator[Item]:
         """Yield all there is, after removing what dead processes have left."""
+        now = time.time_ns()
         with os.scandir(self.directory) as found:
             names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
         for name in names:
@@ -337,9 +341,12 @@ class CacheFiles:
                 if not _removed_dead(path):
                     yield Item(path, "p", max(_reserved(path), _size_of(path)), 0)
             elif kind == "e-":
+                used = 0
                 with contextlib.suppress(FileNotFoundError):
                     used = os.stat(os.path.join(path, META)).st_mtime_ns
-                    yield Item(path, "e", _size_of(path), used)
+                if used > now + _FUTURE_NS:  # before the clock was set back, and not since
+                    used = 0
+                yield Item(path, "e", _size_of(path), used)
 
     def entry(self, identity: Identity) -> str:
         """Return where an entry is, or would be."""
@@ -367,6 +374,10 @@ def _removed_dead(partial: str) -> bool:
     if lock is not None:
         lock.release()
     return True
+
+
+def _lacks_meta(entry: str) -> bool:
+    return os.path.lexists(entry) and not os.path.lexists(os.path.join(entry, META))
 
 
 def _last_use(item: Item) -> int:

@@ -1,8 +1,9 @@
-"""A cache that is verified while others use it."""
+"""A cache that is verified while others use it, and one whose clock was wrong."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,24 @@ def test_copy_that_goes_while_others_are_read_is_not_told_of(
     assert cache.stats().entries == 1
 
 
+def test_copy_without_its_description_is_damaged(memory: Place, tmp_path: Path) -> None:
+    """As who tidies up directories of old files may leave it."""
+    cache = Cache(tmp_path, wait_s=0.1, config=memory.config)
+    blob = _put(memory, "data", b"content")
+    path = Path(cache.get(*blob))
+    about = path.parent / "meta.json"
+
+    about.unlink()
+    assert cache.stats().bytes == len(b"content") + (tmp_path / "lock").stat().st_size
+    assert cache.verify() == (str(path.parent),)
+    assert not path.exists()
+
+    cache.get(*blob)
+    about.unlink()
+    assert Path(cache.get(*blob)).read_bytes() == b"content"
+    assert cache.verify() == ()
+
+
 def test_damaged_copy_that_is_in_use_is_told_of_and_stays(memory: Place, tmp_path: Path) -> None:
     cache = Cache(tmp_path, config=memory.config)
     blob = _put(memory, "data", b"content")
@@ -72,3 +91,16 @@ def test_damaged_copy_that_is_in_use_is_told_of_and_stays(memory: Place, tmp_pat
 
     assert cache.verify() == (blob[0],)
     assert not os.path.exists(path)
+
+
+def test_copy_that_was_used_in_the_future_goes_first(memory: Place, tmp_path: Path) -> None:
+    """The clock was set back since, and nobody has used it since: else it would stay for ever."""
+    cache = Cache(tmp_path, max_bytes=35_000, config=memory.config)
+    blobs = [_put(memory, str(number), bytes(10_000)) for number in range(4)]
+    paths = [cache.get(*blob) for blob in blobs[:3]]
+    later = time.time_ns() + 10**9 * 86_400
+    os.utime(Path(paths[1]).with_name("meta.json"), ns=(later, later))
+
+    cache.get(*blobs[3])
+
+    assert [os.path.exists(path) for path in paths] == [True, False, True]
