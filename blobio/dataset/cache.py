@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from blobio.dataset.blobs import Blobs
+from blobio.dataset.cachechecks import damaged_copies
 from blobio.dataset.cachefiles import CacheFiles, Held, Partial, Short
 from blobio.dataset.cacheledger import LEDGER_BYTES
 from blobio.dataset.cachelocks import Patience, require_local
@@ -250,15 +251,10 @@ class Cache:
     def verify(self) -> tuple[str, ...]:
         """Read all copies, and remove those that are not what was fetched; return their URLs.
 
-        A damaged copy that is in use stays, and is named as well. No requests.
+        A damaged copy that is in use stays, and is named as well. Others may read and write
+        meanwhile. No requests.
         """
-        damaged = []
-        for item in self._files.items():
-            meta = self._files.meta_of(item) if item.kind == "e" else None
-            if item.kind == "e" and not self._files.is_sound(item, meta):
-                damaged.append(item.path if meta is None else meta.identity.url)
-                self._files.remove([item.path])
-        return tuple(damaged)
+        return damaged_copies(self._files)
 
     def _held(self, place: BlobUrl, version: str | None) -> Held:
         if version is not None:  # no request for what is there

@@ -38,6 +38,7 @@ __all__ = ["CacheFiles", "Held", "Item", "Partial", "Short"]
 
 _SLACK_BYTES: Final = 256  # of meta.json, whose digest and time are not known beforehand
 _READ_ONLY: Final = 0o400
+_FUTURE_NS: Final = 1_000_000_000  # another process may use a copy just now
 
 
 @final
@@ -114,13 +115,15 @@ class CacheFiles:
     def __init__(self, directory: str) -> None:
         self.directory: str = directory
         os.makedirs(directory, 0o700, exist_ok=True)
-        self._lock = os.path.join(directory, "lock")
+        self.lock: str = os.path.join(directory, "lock")
 
     def hold(self, identity: Identity) -> Held | None:
         """Take an entry into use, None if there is none. Its copy has its size and its time."""
         entry = self.entry(identity)
         lock = try_lock(os.path.join(entry, META), shared=True)
         if lock is None:
+            if _lacks_meta(entry):
+                self.remove([entry])
             return None
         try:
             require_own(self.directory, entry, stat.S_ISDIR)
@@ -181,7 +184,7 @@ class CacheFiles:
         """
         wanted = meta.size + len(dump_meta(meta)) + _SLACK_BYTES
         directory = self._partial(meta.identity)
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.lexists(self.entry(meta.identity)):
                 return "there"
             if os.path.lexists(directory) and not _removed_dead(directory):
@@ -208,7 +211,7 @@ class CacheFiles:
 
     def drop(self, partial: Partial) -> None:
         """Give room back that was not used; nothing after `publish`."""
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.exists(partial.directory):
                 shutil.rmtree(partial.directory, ignore_errors=True)
                 ledger.add(-partial.reserved)
@@ -253,7 +256,7 @@ class CacheFiles:
         )
         data = dump_meta(meta)
         entry = self.entry(meta.identity)
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             if os.path.lexists(entry):
                 return None
             # in place, as the lock is that of this file
@@ -267,7 +270,7 @@ class CacheFiles:
 
     def items(self) -> list[Item]:
         """Return all there is, after a sweep."""
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             return self._count(ledger)
 
     def _count(self, ledger: Ledger) -> list[Item]:
@@ -281,16 +284,6 @@ class CacheFiles:
             return load_meta(item.path)
         except (OSError, ValueError):
             return None
-
-    def is_sound(self, item: Item, meta: Meta | None) -> bool:
-        """Read an entry, and tell whether it is what was fetched; one that is gone by now is."""
-        if meta is None:
-            return not os.path.exists(item.path)
-        path = os.path.join(item.path, meta.identity.file_name)
-        try:
-            return os.path.getsize(path) == meta.size and digest_of(path) == meta.sha256
-        except FileNotFoundError:
-            return not os.path.exists(item.path)
 
     def keep(self, item: Item) -> None:
         """Note that an entry cannot be fetched again."""
@@ -312,7 +305,7 @@ class CacheFiles:
     def remove(self, entries: Sequence[str]) -> int:
         """Remove entries that nobody uses; return how many bytes are gone."""
         freed = 0
-        with opened_ledger(self._lock) as ledger:
+        with opened_ledger(self.lock) as ledger:
             for entry in entries:
                 lock = try_lock(os.path.join(entry, META))
                 if lock is None and os.path.exists(os.path.join(entry, META)):
@@ -337,6 +330,7 @@ class CacheFiles:
 
     def _sweep(self) -> Iterator[Item]:
         """Yield all there is, after removing what dead processes have left."""
+        now = time.time_ns()
         with os.scandir(self.directory) as found:
             names = [entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
         for name in names:
@@ -347,9 +341,12 @@ class CacheFiles:
                 if not _removed_dead(path):
                     yield Item(path, "p", max(_reserved(path), _size_of(path)), 0)
             elif kind == "e-":
+                used = 0
                 with contextlib.suppress(FileNotFoundError):
                     used = os.stat(os.path.join(path, META)).st_mtime_ns
-                    yield Item(path, "e", _size_of(path), used)
+                if used > now + _FUTURE_NS:  # before the clock was set back, and not since
+                    used = 0
+                yield Item(path, "e", _size_of(path), used)
 
     def entry(self, identity: Identity) -> str:
         """Return where an entry is, or would be."""
@@ -377,6 +374,10 @@ def _removed_dead(partial: str) -> bool:
     if lock is not None:
         lock.release()
     return True
+
+
+def _lacks_meta(entry: str) -> bool:
+    return os.path.lexists(entry) and not os.path.lexists(os.path.join(entry, META))
 
 
 def _last_use(item: Item) -> int:

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import Final, final
 
-from blobio.errors import Unsupported
+from blobio.errors import DeadlineExceeded, Unsupported
 
 __all__ = ["FileLock", "Patience", "exclusive", "require_local", "try_lock"]
 
 _MOUNTS: Final = "/proc/self/mountinfo"
+_STUCK_S: Final = 60.0  # more than a look at all copies takes, or their removal
+_PAUSES_S: Final = (0.0002, 0.01)
 _NETWORK: Final = frozenset(
     {
         "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
@@ -105,14 +107,36 @@ def exclusive(path: str) -> Iterator[int]:
 
     Yields:
         The open file.
+
+    Raises:
+        DeadlineExceeded: Somebody holds it for longer than a minute: it is stopped, as one that
+            was killed holds nothing.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        _lock_in_time(descriptor, path)
+        try:
+            yield descriptor
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+def _lock_in_time(descriptor: int, path: str) -> None:
+    give_up, pause = time.monotonic() + _STUCK_S, _PAUSES_S[0]
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                message = (
+                    f"the lock {path} is held for longer than {_STUCK_S:.0f} s: a process that "
+                    "uses this cache is stopped"
+                )
+                raise DeadlineExceeded(message, operation="open") from None
+        time.sleep(pause)
+        pause = min(2 * pause, _PAUSES_S[1])
 
 
 def require_local(directory: str) -> None:

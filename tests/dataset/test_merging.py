@@ -13,12 +13,18 @@ from blobio.dataset import Dataset, StateDict, StateMismatch, merge_states, open
 from blobio.dataset.errors import OnError
 from blobio.dataset.lost import MOST_RUNS, dump_lost
 from blobio.dataset.manifest import Manifest
-from tests.dataset.conftest import Place
+from tests.dataset.conftest import Make, Place
 from tests.dataset.test_substitutes import fixture_manifest, heal, lists
 
 __all__ = ["fixture_manifest"]
 
 WORLD = 3
+
+
+@pytest.fixture
+def memory(make_place: Make) -> Place:
+    """A directory of one name: which blocks stand in depends on it, and none of them is block 9."""
+    return replace(make_place("memory"), root="memory://dataset/merged")
 
 
 def made(manifest: Manifest, on_error: OnError) -> Dataset:

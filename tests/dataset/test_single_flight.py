@@ -19,13 +19,15 @@ import pytest
 
 import blobio.dataset as bd
 from blobio import Config
-from blobio.dataset import flights
+from blobio.dataset import cachelocks, flights
 from blobio.dataset.cachedreads import CachedReads
 from blobio.dataset.cachefiles import CacheFiles, Partial
+from blobio.dataset.cachelocks import exclusive
 from blobio.dataset.cachemeta import Identity, Meta
 from blobio.dataset.flights import Flights
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Packed
+from blobio.errors import DeadlineExceeded
 from blobio.values import Version
 from tests.dataset.conftest import Make, Place, parquet, table
 
@@ -354,3 +356,22 @@ async def test_only_so_many_parts_are_claimed_at_once(
     await asyncio.gather(first, return_exceptions=True)
 
     assert cached.load(SHARD, [(0, 4), (4, 8)], memory) == [(0, 4)]
+
+
+def test_stopped_process_that_holds_the_directory_is_not_waited_for_for_ever(
+    memory: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who reads goes on from the store, who asked for a copy is told."""
+    monkeypatch.setattr(cachelocks, "_STUCK_S", 0.01)
+    manifest = put(memory)
+    url, version = put_blob(memory)
+    cache = bd.Cache(tmp_path, config=memory.config)
+
+    with exclusive(str(tmp_path / "lock")):
+        ds = bd.open_dataset(manifest, cache=cache, config=memory.config)
+        assert numbers(ds) == list(range(200))
+        assert len([one for one in caplog.messages if "reading goes on" in one]) == 1
+        with pytest.raises(DeadlineExceeded, match="is stopped"):
+            cache.get(url, version)
+
+    assert Path(cache.get(url, version)).stat().st_size == SIZE
