@@ -64,7 +64,10 @@ class ReadingFileSystem(AsyncFileSystem):
     def _strip_protocol(cls, path: Any) -> Any:
         """Return the name of a path, or of each of a list; a `BlobPath` stands for its URL."""
         # Asked of each name, and a protocol costs 15 microseconds to ask for: strings first.
-        if not isinstance(path, str) and isinstance(path, BlobPathLike):
+        if isinstance(path, str):
+            if ":" not in path:
+                return path.rstrip("/") or cls.root_marker
+        elif isinstance(path, BlobPathLike):
             path = path.__blobpath__()
         return super()._strip_protocol(path)
 

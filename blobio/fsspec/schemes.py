@@ -125,7 +125,7 @@ class LocalFileSystem(BlobFileSystem):
     scheme = "file"
     url_prefix: str = ""
     protocol: ClassVar[tuple[str, ...]] = ("blobiofile", "file", "local")
-    root_marker = "/"
+    root_marker: ClassVar[str] = "/"
 
 
 _SYSTEMS: Final = (
