@@ -8,7 +8,7 @@ from typing import Protocol, final
 
 from blobio.checking import is_web_url, require
 
-__all__ = ["AzureConfig", "BearerToken", "TokenCredential"]
+__all__ = ["AzureConfig", "BearerToken", "TokenCredential", "account_of", "connection_fields"]
 
 
 class TokenCredential(Protocol):
@@ -127,3 +127,22 @@ class AzureConfig:
             client_secret=env.get("AZURE_CLIENT_SECRET") or None,
             authority_host=env.get("AZURE_AUTHORITY_HOST") or None,
         )
+
+
+def connection_fields(connection_string: str) -> dict[str, str]:
+    """Return the fields of a connection string; of what is none, whatever looks like them."""
+    pairs = [part.partition("=") for part in connection_string.split(";") if part.strip()]
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def account_of(connection_string: str) -> str | None:
+    """Return the account that a connection string is for, or None where it tells of none.
+
+    One with a SAS may name it in the endpoint alone: as the path, or else as the host's first part.
+    """
+    fields = connection_fields(connection_string)
+    if "AccountName" in fields:
+        return fields["AccountName"]
+    place = fields.get("BlobEndpoint", "").partition("://")[2].rstrip("/")
+    host, _, path = place.partition("/")
+    return path.rpartition("/")[2] or host.partition(".")[0] or None

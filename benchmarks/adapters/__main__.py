@@ -3,7 +3,8 @@
 At each store every file system does all jobs once a round, in a process of its own and in mixed
 order, at the raw server of the benchmarks, behind a port that counts requests. Each job gets a new
 file system, so its first connection is counted. The process has made and used another one before:
-the interpreter, imports and threads that stay are not.
+the interpreter, imports and threads that stay are not. A job that takes longer than the limit is
+ended, reported as such and not repeated.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import contextlib
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -34,9 +37,10 @@ from benchmarks.stores import STORES
 
 _SLOW_ROUNDS: Final = 3
 _SLOW_S: Final = 5.0
+_LIMIT_S: Final = 60.0
 
-Found = dict[tuple[str, str], list[tuple[Reading, int]]]
-"""By job and file system: cost and requests of each round."""
+Found = dict[tuple[str, str], list[tuple[Reading | None, int]]]
+"""By job and file system: cost, None for longer than the limit, and requests of each round."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,6 +53,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--job", action="append", choices=JOBS, help="repeatable")
     parser.add_argument("--only", action="append", metavar="NAME", help="a file system; repeatable")
     parser.add_argument("--keys", type=int, default=100_000, help="of find (default: 100,000)")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=_LIMIT_S,
+        metavar="SECONDS",
+        help="end a job that takes longer (default: 60)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the order (default: 1)")
     parser.add_argument("--client", metavar="JSON", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -75,10 +86,24 @@ def _be_client(told: str) -> None:
 
 
 def _measure(
-    files: str, jobs: Sequence[str], place: Place, keys: int, counter: Counter
-) -> Iterator[tuple[str, Reading, int]]:
-    """Do jobs with one file system in one process; yield job, cost and requests."""
-    told = json.dumps({"files": files, "jobs": jobs, "place": asdict(place), "keys": keys})
+    files: str, jobs: Sequence[str], place: Place, counter: Counter, wanted: argparse.Namespace
+) -> Iterator[tuple[str, Reading | None, int]]:
+    """Do jobs with one file system; yield job, cost or None for too long, and requests.
+
+    All are done in one process, but what follows a job that had to be ended gets a new one.
+    """
+    left = list(jobs)
+    while left:
+        for job, reading, requests in _one_process(files, tuple(left), place, counter, wanted):
+            left.remove(job)
+            yield job, reading, requests
+
+
+def _one_process(
+    files: str, jobs: Sequence[str], place: Place, counter: Counter, wanted: argparse.Namespace
+) -> Iterator[tuple[str, Reading | None, int]]:
+    """Do jobs in one process, until they are done or one takes too long."""
+    told = json.dumps({"files": files, "jobs": jobs, "place": asdict(place), "keys": wanted.keys})
     with subprocess.Popen(  # noqa: S603 - this very program
         [sys.executable, "-m", "benchmarks.adapters", "--client", told],
         stdin=subprocess.PIPE,
@@ -91,14 +116,21 @@ def _measure(
         for job in jobs:
             process.stdout.readline()  # it is ready
             before = counter.requests
+            watch = threading.Timer(wanted.limit, process.kill)
+            watch.start()
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write("\n")
                 process.stdin.flush()
             line = process.stdout.readline()
-            if not line:
+            watch.cancel()
+            if line:
+                yield job, Reading(**json.loads(line)), counter.requests - before
+            elif process.wait() == -signal.SIGKILL:
+                yield job, None, counter.requests - before
+                return
+            else:
                 message = f"{files} failed at {job}; see above"
                 raise RuntimeError(message)
-            yield job, Reading(**json.loads(line)), counter.requests - before
 
 
 def _rounds(wanted: argparse.Namespace, store: str) -> Found:
@@ -117,12 +149,13 @@ def _rounds(wanted: argparse.Namespace, store: str) -> Found:
                 jobs = [
                     job
                     for job in wanted.job or JOBS
-                    if number < _SLOW_ROUNDS or found[job, files][0][0].wall_s <= _SLOW_S
+                    if number == 0 or _goes_on(found[job, files][0][0], number)
                 ]
-                for job, reading, requests in _measure(files, jobs, place, wanted.keys, counter):
+                for job, reading, requests in _measure(files, jobs, place, counter, wanted):
+                    cost = "too long" if reading is None else f"CPU {reading.cpu_s:.2f} s"
                     print(
-                        f"{number + 1}/{wanted.repeat} {store} {job} {files}: CPU "
-                        f"{reading.cpu_s:.2f} s, {requests} requests",
+                        f"{number + 1}/{wanted.repeat} {store} {job} {files}: {cost}, "
+                        f"{requests} requests",
                         file=sys.stderr,
                         flush=True,
                     )
@@ -130,14 +163,21 @@ def _rounds(wanted: argparse.Namespace, store: str) -> Found:
     return found
 
 
-def _row(title: str, files: str, found: list[tuple[Reading, int]]) -> str:
-    cpu = sorted(reading.cpu_s for reading, _ in found)
-    wall = sorted(reading.wall_s for reading, _ in found)
+def _goes_on(first: Reading | None, number: int) -> bool:
+    """Tell if a job is worth a round after the first."""
+    return first is not None and (number < _SLOW_ROUNDS or first.wall_s <= _SLOW_S)
+
+
+def _row(title: str, files: str, found: list[tuple[Reading | None, int]], limit_s: float) -> str:
     requests = statistics.median(count for _, count in found)
-    return (
-        f"| {title} | {files} | {statistics.median(cpu):.2f} "
-        f"({cpu[0]:.2f}-{cpu[-1]:.2f}) | {statistics.median(wall):.2f} | {requests:.0f} |"
-    )
+    readings = [reading for reading, _ in found if reading is not None]
+    if len(readings) < len(found):
+        costs = f"not done | more than {limit_s:.0f}"
+    else:
+        cpu = sorted(reading.cpu_s for reading in readings)
+        wall_s = statistics.median(reading.wall_s for reading in readings)
+        costs = f"{statistics.median(cpu):.2f} ({cpu[0]:.2f}-{cpu[-1]:.2f}) | {wall_s:.2f}"
+    return f"| {title} | {files} | {costs} | {requests:.0f} |"
 
 
 def main() -> None:
@@ -155,7 +195,7 @@ def main() -> None:
             title = JOBS[job].title.format(keys=wanted.keys)
             for files in FILESYSTEMS[store]:
                 if (job, files) in found:
-                    print(_row(title, files, found[job, files]), flush=True)
+                    print(_row(title, files, found[job, files], wanted.limit), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,19 @@ Make = Callable[..., "AbstractFileSystem"]
 
 
 def _blobio(place: Place, *, asynchronous: bool) -> AbstractFileSystem:
-    from blobio.fsspec import AzureFileSystem, GcsFileSystem, S3FileSystem
+    import fsspec
+
+    from blobio.fsspec import GcsFileSystem, S3FileSystem, register
 
     options: dict[str, Any] = {"asynchronous": asynchronous, "skip_instance_cache": True}
     if place.store == "gcs":
         return GcsFileSystem(endpoint_url=place.endpoint_url, token="anon", **options)
     if place.store == "azure":
-        endpoint_url = place.endpoint_url + "/{account}"
-        options |= {"account_name": ACCOUNT, "account_key": ACCOUNT_KEY}
-        return AzureFileSystem(endpoint_url=endpoint_url, **options)
+        register("abfs")  # as one who comes from adlfs does
+        abfs: AbstractFileSystem = fsspec.filesystem(
+            "abfs", connection_string=place.connection_string, **options
+        )
+        return abfs
     options |= {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": REGION}
     return S3FileSystem(endpoint_url=place.endpoint_url, **options)
 

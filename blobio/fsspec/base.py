@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 __all__ = ["AsyncFileSystem"]
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         asynchronous: bool
         batch_size: int | None
         storage_options: dict[str, Any]
+        root_marker: ClassVar[str]
 
         def __init__(
             self,

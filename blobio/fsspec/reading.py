@@ -18,6 +18,7 @@ from blobio.blocking.portal import portal
 from blobio.config import Config
 from blobio.core import listing
 from blobio.core.context import AsyncContext
+from blobio.core.flow import each
 from blobio.drivers.base import Driver
 from blobio.errors import BlobError, IsDirectory, NotDirectory, NotFound, Unsupported
 from blobio.fsspec.base import AsyncFileSystem
@@ -62,7 +63,11 @@ class ReadingFileSystem(AsyncFileSystem):
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         """Return the name of a path, or of each of a list; a `BlobPath` stands for its URL."""
-        if not isinstance(path, str) and isinstance(path, BlobPathLike):  # the latter takes 20 us
+        # Asked of each name, and a protocol costs 15 microseconds to ask for: strings first.
+        if isinstance(path, str):
+            if ":" not in path:
+                return path.rstrip("/") or cls.root_marker
+        elif isinstance(path, BlobPathLike):
             path = path.__blobpath__()
         return super()._strip_protocol(path)
 
@@ -210,6 +215,56 @@ class ReadingFileSystem(AsyncFileSystem):
         url = self._url(self._strip_protocol(path))
         return await read_one(self._context, url, start, end)
 
+    async def _cat(
+        self,
+        path: str | list[str],
+        recursive: bool = False,
+        on_error: str = "raise",
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Read blobs whole, or `start` to `end` of each: 1 GET for each that is small.
+
+        fsspec's own waits for the first of up to 1,280 tasks to end and begins anew: a third of the
+        processor time of 1,000 small reads (`benchmarks.adapters`, `cat`).
+
+        Args:
+            path: A name or pattern, or a list of them.
+            recursive: Everything below directories too.
+            on_error: `"raise"` raises the first failure and reads no further; `"return"` gives an
+                exception in place of the bytes, `"omit"` leaves such a name out.
+            batch_size: Blobs read at once; None for `HttpConfig.requests_per_host`, -1 for all.
+            kwargs: `start` and `end`.
+
+        Returns:
+            The bytes, if `path` is the name of a blob, else a dictionary of them by name.
+        """
+        names = await self._expand_path(path, recursive=recursive)
+        found: dict[str, bytes | Exception] = dict.fromkeys(names, b"")
+
+        async def read(name: str) -> None:
+            try:
+                found[name] = await self._cat_file(name, **kwargs)
+            except Exception as error:
+                if on_error == "raise":
+                    raise
+                found[name] = error
+
+        await each(read, names, window=self._window(batch_size, len(names)))
+        if isinstance(path, str) and names == [self._strip_protocol(path)]:
+            return found[names[0]]
+        if on_error != "omit":
+            return found
+        return {name: data for name, data in found.items() if isinstance(data, bytes)}
+
+    def _window(self, batch_size: int | None, count: int) -> int:
+        """Return how many of `count` calls to have at once; -1 is fsspec's word for all.
+
+        Unless somebody says so, no more than the transport would send to one host.
+        """
+        wanted = batch_size or self.batch_size or self.config.http.requests_per_host
+        return count if wanted < 0 else min(wanted, count)
+
     async def _cat_ranges(
         self,
         paths: Sequence[str],
@@ -232,7 +287,7 @@ class ReadingFileSystem(AsyncFileSystem):
             on_error: `"return"` gives an exception in place of its bytes, `"raise"` raises it.
         """
         urls = [self._url(self._strip_protocol(path)) for path in paths]
-        window = batch_size or self.batch_size or 64
+        window = self._window(batch_size, len(urls))
         found = await read_many(self._context, urls, starts, ends, max_gap=max_gap, window=window)
         if on_error == "raise":
             for one in found:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, final
 import fsspec
 from fsspec.registry import _registry
 
+from blobio.azureconfig import account_of
 from blobio.errors import InvalidConfig
 from blobio.fsspec.filesystem import BlobFileSystem
 
@@ -48,8 +49,9 @@ class GcsFileSystem(BlobFileSystem):
 class AzureFileSystem(BlobFileSystem):
     """Azure Blob Storage; paths are `account/container/key`.
 
-    As with adlfs they are `container/key` where the account is an option, `account_name`, which
-    URLs of the form `abfs://container@account.dfs.core.windows.net/key` bring along.
+    As with adlfs they are `container/key` where an option tells the account: `account_name`, which
+    URLs of the form `abfs://container@account.dfs.core.windows.net/key` bring along, or else
+    `connection_string`.
     """
 
     scheme = "az"
@@ -58,7 +60,8 @@ class AzureFileSystem(BlobFileSystem):
 
     def __init__(self, **storage_options: Any) -> None:
         super().__init__(**storage_options)
-        account = storage_options.get("account_name")
+        connection = storage_options.get("connection_string")
+        account = storage_options.get("account_name") or (connection and account_of(connection))
         if account:
             self.url_prefix = f"az://{account}/"
 
@@ -122,7 +125,7 @@ class LocalFileSystem(BlobFileSystem):
     scheme = "file"
     url_prefix: str = ""
     protocol: ClassVar[tuple[str, ...]] = ("blobiofile", "file", "local")
-    root_marker = "/"
+    root_marker: ClassVar[str] = "/"
 
 
 _SYSTEMS: Final = (

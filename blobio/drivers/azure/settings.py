@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias, final
 
+from blobio.azureconfig import account_of, connection_fields
 from blobio.config import AzureConfig
 from blobio.drivers.azure.sharedkey import SharedKey
 from blobio.errors import InvalidConfig
@@ -102,9 +103,7 @@ def accounts_of(config: AzureConfig) -> list[str]:
     names = [name.partition("/")[0] for name in config.accounts]
     if config.account is not None:
         names.append(config.account)
-    if config.connection_string is not None and (
-        name := _fields(config.connection_string).get("AccountName")
-    ):
+    if config.connection_string is not None and (name := account_of(config.connection_string)):
         names.append(name)
     return sorted(set(names))
 
@@ -144,22 +143,11 @@ def _own_connection(config: AzureConfig, account: str) -> dict[str, str]:
     """Return the fields of the connection string if it is for `account`, else none."""
     if config.connection_string is None:
         return {}
-    parts = _fields(config.connection_string)
+    parts = connection_fields(config.connection_string)
     if not parts.keys() & {"AccountKey", "SharedAccessSignature", "BlobEndpoint"}:
         message = (
             "AzureConfig.connection_string is none: it is AccountName=...;AccountKey=... or "
             "BlobEndpoint=...;SharedAccessSignature=..."
         )
         raise InvalidConfig(message)
-    named = parts.get("AccountName")
-    if named is None:  # a string with a SAS names its account in the endpoint alone
-        endpoint = parts.get("BlobEndpoint", "")
-        host = endpoint.partition("://")[2]
-        is_own = host.startswith(f"{account}.") or host.rstrip("/").endswith(f"/{account}")
-        return parts if is_own else {}
-    return parts if named == account else {}
-
-
-def _fields(connection_string: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in connection_string.split(";") if part.strip()]
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return parts if account_of(config.connection_string) == account else {}

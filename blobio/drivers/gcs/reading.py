@@ -8,7 +8,7 @@ from typing import Final
 from blobio.drivers.base import GetResult
 from blobio.drivers.gcs.bucket import Bucket
 from blobio.drivers.gcs.errors import error_for, raise_for, version_mismatch
-from blobio.drivers.gcs.resource import Resource, hashes, media_meta, meta_of, parse
+from blobio.drivers.gcs.resource import Resource, media_meta, meta_of, parse
 from blobio.drivers.ranges import resolve
 from blobio.errors import NotFound, RequestFailed
 from blobio.transport.body import BytesStream, DigestStream, VerifiedStream, cut
@@ -101,20 +101,19 @@ def _result(
         raise version_mismatch("get", subject, options.version, meta.version)
     stream: ByteStream = cut(response.stream, served, subject=subject)
     if len(served.span) == served.size:
-        stream = _verified(stream, response, subject)
+        stream = _verified(stream, meta, subject)
     return GetResult(meta, served.span, stream)
 
 
-def _verified(stream: ByteStream, response: Response, subject: str) -> ByteStream:
+def _verified(stream: ByteStream, meta: BlobMeta, subject: str) -> ByteStream:
     """Check the whole object by its CRC32C, which every object has; by its MD5 if that is missing.
 
     The hashes are those of the stored bytes, and these are what came: nothing was unpacked.
     """
-    crc32c, md5 = hashes(response.headers)
-    if crc32c is not None:
-        return VerifiedStream(stream, crc32c, subject=subject)
-    if md5 is not None:
-        return DigestStream(stream, hashlib.md5(usedforsecurity=False), md5, subject=subject)
+    if meta.crc32c is not None:
+        return VerifiedStream(stream, meta.crc32c, subject=subject)
+    if meta.md5 is not None:
+        return DigestStream(stream, hashlib.md5(usedforsecurity=False), meta.md5, subject=subject)
     return stream
 
 

@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias, cast
 
 from blobio import checksum
+from blobio.drivers.dates import http_time
 from blobio.errors import RequestFailed, Unsupported, VersionMismatch
 from blobio.transport.message import Response
 from blobio.values import BlobMeta, CreateOnly, PutResult, ReplaceIf, Version, WriteMode
@@ -164,7 +164,7 @@ def media_meta(key: str, response: Response, size: int) -> BlobMeta:
     headers = response.headers
     crc32c, md5 = hashes(headers)
     generation = headers.get("x-goog-generation", "")
-    mtime = _http_time(headers.get("last-modified", ""))
+    mtime = http_time(headers.get("last-modified"))
     return BlobMeta(
         key=key,
         size=size,
@@ -208,11 +208,4 @@ def time_of(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp() if text else 0.0
     except ValueError:
-        return 0.0
-
-
-def _http_time(text: str) -> float:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
         return 0.0
