@@ -11,10 +11,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from blobio.cli.exits import Exit, Stop
 from blobio.dataset import Split, freeze, open_dataset
+from blobio.dataset.conditions import parse_condition
 from blobio.dataset.stored import manifest_of
 
 if TYPE_CHECKING:
@@ -36,8 +38,11 @@ def first_rows(
 ) -> tuple[list[str], list[dict[str, Value]]]:
     """Return the names of the columns, and the first rows, of what JSON has."""
     (source,) = args.words
-    rows = _opened(source, args, config).take(args.rows)
-    found = [{name: _plain(value) for name, value in row.items()} for row in rows.rows()]
+    rows = _opened(source, args, config)
+    if args.filter is None:
+        rows = rows.take(args.rows)  # no more than these is fetched
+    first = islice(rows.rows(), args.rows)
+    found = [{name: _plain(value) for name, value in row.items()} for row in first]
     return rows.schema.names, found
 
 
@@ -100,7 +105,8 @@ def _divided(manifest: Manifest, wanted: Sequence[str]) -> Manifest:
 def _opened(source: str, args: argparse.Namespace, config: Config) -> Dataset:
     split = args.split[0] if args.split else None
     columns = None if args.columns is None else args.columns.split(",")
-    return open_dataset(source, columns=columns, split=split, config=config)
+    wanted = None if args.filter is None else parse_condition(args.filter)
+    return open_dataset(source, columns=columns, filter=wanted, split=split, config=config)
 
 
 def _plain(value: object) -> Value:

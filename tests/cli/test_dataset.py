@@ -159,6 +159,24 @@ def test_convert_writes_a_dataset(run: Run, root: str) -> None:
     assert "new/manifest.json" in again.err
 
 
+def test_head_and_convert_take_rows_that_pass(run: Run, tmp_path: Path) -> None:
+    table = pa.table(
+        {"n": [1, 2, 3], "lang": ["en", "de", "en"], "user": [{"age": 17}, {"age": 18}, None]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    source, target = str(tmp_path / "a.parquet"), f"{tmp_path}/new"
+
+    head = run("dataset", "head", source, "--columns", "n", "--filter", "lang == 'en'", "--csv")
+    ran = run("dataset", "convert", source, target, "--filter", "user.age > 17")
+    wrong = run("dataset", "head", source, "--filter", "nn > 3")
+    unfit = run("dataset", "convert", source, f"{tmp_path}/no", "--filter", "n >> 3")
+
+    assert (head.code, head.out) == (0, "n\n1\n3\n")
+    assert (ran.code, ran.out) == (0, f"{target}: 1 rows in 1 shards\n")
+    assert (wrong.code, "nn" in wrong.err) == (2, True)
+    assert (unfit.code, not (tmp_path / "no").exists()) == (2, True)
+
+
 def test_freeze_pins_shards_in_splits(run: Run, root: str) -> None:
     _written(root)
     target = f"{root}pinned/manifest.json"

@@ -52,6 +52,11 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--rows", type=positive, default=10, metavar="N", help="head: (10)")
     parser.add_argument("--columns", metavar="A,B", help="head, convert: these columns alone")
     parser.add_argument(
+        "--filter",
+        metavar="CONDITION",
+        help="head, convert: rows that pass, such as \"label > 3 and lang in ('en', 'de')\"",
+    )
+    parser.add_argument(
         "--split",
         action="append",
         default=[],
