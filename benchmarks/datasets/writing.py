@@ -62,7 +62,7 @@ def _blobio(site: Site) -> Outcome:
     with writer:
         for batch in _batches(site):
             writer.write(batch)
-    if writer.manifest is None or writer.manifest.num_rows != _count(site) * _BATCH_ROWS:
+    if writer.manifest.num_rows != _count(site) * _BATCH_ROWS:
         raise Wrong("other rows than were written")
     return _outcome(site)
 

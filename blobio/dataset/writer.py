@@ -164,12 +164,24 @@ class ShardWriter:
         self._state: Literal["new", "open", "failed", "published", "aborted"] = "new"
         self._reason = ""
         self._may_be_published = False
-        self.manifest: Manifest | None = None
+        self._manifest: Manifest | None = None
 
     @property
     def url(self) -> str:
         """Where the manifest goes."""
         return str(self._root.join(MANIFEST))
+
+    @property
+    def manifest(self) -> Manifest:
+        """The dataset as it was published.
+
+        Raises:
+            ValueError: It is not, or not yet.
+        """
+        if self._manifest is None:
+            message = f"{self.url} is not published: that comes with close(), or the end of `with`"
+            raise ValueError(message)
+        return self._manifest
 
     @property
     def safe_rows(self) -> int:
@@ -345,7 +357,7 @@ class ShardWriter:
             self._may_be_published = error.ambiguous
             raise
         self._state = "published"
-        self.manifest = manifest
+        self._manifest = manifest
 
     def _tidy(self) -> None:
         """Remove the journal: what is left of it does no harm to a dataset that is published."""

@@ -130,5 +130,4 @@ def _stream(parts: Sequence[Dataset], schema: pa.Schema, url: PathLike, how: Wri
         for part in parts:
             for batch in batches_of(part):
                 writer.write(batch)
-    assert writer.manifest is not None
     return writer.manifest

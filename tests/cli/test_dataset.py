@@ -25,7 +25,6 @@ def store(request: pytest.FixtureRequest) -> str:
 def _written(root: str) -> Manifest:
     with ShardWriter(f"{root}set", SCHEMA, shard_rows=10, license="mit", tags=["a", "b"]) as writer:
         writer.write([{"id": i, "text": f"row {i}"} for i in range(25)])
-    assert writer.manifest is not None
     return writer.manifest
 
 

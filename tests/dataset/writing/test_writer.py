@@ -30,7 +30,6 @@ def _write(place: Place, rows: int, **options: object) -> Manifest:
     with ShardWriter(place.root, SCHEMA, **settings) as writer:  # type: ignore[arg-type]  # mixed
         for start in range(0, rows, 70):
             writer.write(table(start, min(rows, start + 70)))
-    assert writer.manifest is not None
     return writer.manifest
 
 
@@ -76,7 +75,6 @@ def test_interrupted_run_is_gone_on_with(place: Place) -> None:
         assert writer.safe_rows == 20
         writer.write(table(writer.safe_rows, 35))
 
-    assert writer.manifest is not None
     assert rows_of(place, writer.manifest) == list(range(35))
     assert len(place.names()) == 5
     dead.abort()
@@ -94,7 +92,6 @@ def test_raising_block_keeps_finished_shards_for_resumption(memory: Place) -> No
         assert two.safe_rows == 20
         two.write(table(20, 22))
 
-    assert two.manifest is not None
     assert rows_of(memory, two.manifest) == list(range(22))
 
 
@@ -131,7 +128,6 @@ def test_run_that_was_taken_over_publishes_nothing(memory: Place) -> None:
             old.close()
         assert len(memory.names()) == 1 + 2 + 2  # the journal, and what the new run goes on with
 
-    assert new.manifest is not None
     assert rows_of(memory, new.manifest) == list(range(30))
 
 
@@ -203,7 +199,6 @@ def test_splits_have_shards_of_their_own(memory: Place) -> None:
         with pytest.raises(ValueError, match="'train' was ended"):
             writer.start_split("train")
 
-    assert writer.manifest is not None
     assert writer.manifest.splits == {"train": Split(0, 2), "test": Split(2, 3)}
     assert [shard.url.rpartition("/")[2][:10] for shard in writer.manifest.shards] == [
         "train-0000",
@@ -223,7 +218,6 @@ def test_split_that_has_no_rows_yet_may_be_started_again(memory: Place) -> None:
         with pytest.raises(ValueError, match="'train' was ended"):
             writer.start_split("train")
 
-    assert writer.manifest is not None
     assert [shard.num_rows for shard in writer.manifest.shards] == [10, 2]
     assert rows_of(memory, writer.manifest) == list(range(12))
 
@@ -243,7 +237,6 @@ def test_resumption_knows_which_split_was_ended(memory: Place) -> None:
         assert writer.start_split("test") == 10
         writer.write(table(22, 30))
 
-    assert writer.manifest is not None
     assert rows_of(memory, writer.manifest) == list(range(30))
     assert writer.manifest.splits == {"train": Split(0, 2), "test": Split(2, 4)}
     dead.abort()
@@ -302,7 +295,6 @@ def test_shards_come_out_even(memory: Place, known: int | None) -> None:
         for start in range(0, 100_000, 5_000):
             writer.write(table(start, start + 5_000))
 
-    assert writer.manifest is not None
     sizes = [shard.size for shard in writer.manifest.shards]
     assert len(sizes) > 3
     even = sizes if known else sizes[:-1]
@@ -330,7 +322,6 @@ def test_rows_come_as_dicts_streams_and_other_orders_of_columns(memory: Place) -
         writer.write(table(5, 7).to_reader())
         writer.write([])
 
-    assert writer.manifest is not None
     assert rows_of(memory, writer.manifest) == list(range(7))
 
 
@@ -354,7 +345,6 @@ def test_rows_that_do_not_fit_are_refused_and_the_others_kept(
             writer.write(rows)
         writer.write(table(3, 5))
 
-    assert writer.manifest is not None
     assert rows_of(memory, writer.manifest) == list(range(5))
 
 
@@ -417,8 +407,9 @@ def test_writer_is_used_once_and_within_a_block(memory: Place) -> None:
 
     with pytest.raises(ValueError, match="use it in a with statement"):
         writer.write(table(0, 1))
-    with writer:
-        pass
+    with writer, pytest.raises(ValueError, match=r"manifest\.json is not published"):
+        _ = writer.manifest
+    assert writer.manifest.num_rows == 0
     with pytest.raises(ValueError, match="it is published"):
         writer.write(table(0, 1))
     with pytest.raises(ValueError, match="make another one"), writer:
