@@ -71,7 +71,7 @@ class BlockReads:
         self._fetcher = fetcher
         self._remembered = remembered
         self._shards = OpenShards(selection.manifest, binding, fetcher.cached)
-        self.ready = ReadyBlocks(selection, self._shards, lost, fetcher.tally)
+        self.ready: ReadyBlocks = ReadyBlocks(selection, self._shards, lost, fetcher.tally)
         self._pages = PageReads(selection.read, selection.filter, fetcher)
         self._expansion: float | None = None
 
