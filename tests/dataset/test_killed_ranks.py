@@ -48,6 +48,7 @@ for out, rank, world, worker, workers in places:
     os.close(out)
     pids.append(pid)
 print(json.dumps(pids), flush=True)
+sys.stdin.read()  # until all were killed: one that has ended by itself is there as long
 for pid in pids:
     os.waitpid(pid, 0)
 """
@@ -86,7 +87,7 @@ def killed(path: Path, state: object, world: int, workers: int, each: int) -> li
         for (read, _), pid in zip(pipes, pids, strict=True):
             with os.fdopen(read) as lines:
                 taken.append([json.loads(line) for line in itertools.islice(lines, each)])
-                os.kill(pid, signal.SIGKILL)  # its parent waits for it in this order: it is there
+                os.kill(pid, signal.SIGKILL)
     assert parent.returncode == 0
     return [batch for turn in zip(*taken, strict=True) for batch in turn]
 
