@@ -17,6 +17,7 @@ from blobio.dataset.hedging import Tails
 from blobio.dataset.local import expect, map_file
 from blobio.dataset.manifest import Shard
 from blobio.dataset.memory import Mapped, Packed, Sparse
+from blobio.dataset.runs import join_runs
 
 __all__ = ["HOLE_BYTES", "PART_BYTES", "Fetcher", "parts"]
 
@@ -35,22 +36,18 @@ def parts(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     Args:
         spans: Half-open, in order of their start.
     """
+    runs: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if runs and start - runs[-1][1] <= HOLE_BYTES:
+            runs[-1] = runs[-1][0], max(stop, runs[-1][1])
+        elif stop > start:
+            runs.append((start, stop))
     cut: list[tuple[int, int]] = []
-    for start, stop in _joined(spans, HOLE_BYTES):
+    for start, stop in runs:
         pieces = -(-(stop - start) // PART_BYTES)
         size = -(-(stop - start) // pieces)
         cut += [(at, min(at + size, stop)) for at in range(start, stop, size)]
     return cut
-
-
-def _joined(spans: Iterable[tuple[int, int]], hole: int) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if runs and start - runs[-1][1] <= hole:
-            runs[-1] = runs[-1][0], max(stop, runs[-1][1])
-        elif stop > start:
-            runs.append((start, stop))
-    return runs
 
 
 @final
@@ -134,7 +131,7 @@ def _room(shard: Shard, plan: Plan, wanted: Sequence[tuple[int, int]]) -> Sparse
         return Packed(wanted)
     memory = Sparse(shard.size)
     memory.fill(plan.known)
-    for start, stop in _joined(wanted, 0):
+    for start, stop in join_runs(wanted):  # a part alone is less than large pages are for
         memory.expect(start, stop)
     return memory
 

@@ -205,6 +205,8 @@ def test_freeze_replaces_no_manifest(run: Run, tmp_path: Path) -> None:
         ["convert", "a"],
         ["convert", "a", "b", "c"],
         ["freeze", "a"],
+        ["freeze", "a", "b", "--filter", "n > 1"],
+        ["freeze", "a", "b", "--columns", "n"],
         ["head", "a", "--split", "a", "--split", "b"],
     ],
 )

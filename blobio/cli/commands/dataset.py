@@ -91,6 +91,9 @@ async def _see_to_rows(args: argparse.Namespace, session: Session) -> Exit:
     """Show, convert or pin rows."""
     if args.action == "head" and len(args.words) != 1:
         raise Stop(Exit.USAGE, "say `head URL`: one dataset")
+    if args.action == "freeze" and (args.columns or args.filter):
+        message = "freeze pins whole shards: --columns and --filter are for head and convert"
+        raise Stop(Exit.USAGE, message)
     if args.action != "freeze" and len(args.split) > 1:
         raise Stop(Exit.USAGE, f"{args.action} takes one --split")
     try:
